@@ -1,0 +1,241 @@
+"""R inside this process: the only module that imports rpy2. No R object leaves it.
+
+R is single-threaded, and there is one R in a process. It lives in one thread of its own, which starts at
+the first use, in the process that uses it (so never before a server forks its workers). Everybody else
+hands that thread a job and waits. This also gives R
+
+- a stack deep enough for R's recursion (on the usual 8 MB it dies of a segmentation fault),
+- no part in the process's signals: R takes them over where it runs in the main thread
+  (https://github.com/rpy2/rpy2/issues/875), and Ctrl-C no longer ends the server.
+"""
+
+import io
+import itertools
+import math
+import os
+import pickle
+import threading
+import traceback
+import warnings
+import weakref
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from rpy2 import rinterface
+from rpy2.rinterface_lib import openrlib
+
+R_FILES = sorted((Path(__file__).parent / "R").glob("*.R"))
+STACK_BYTES = 64 * 1024 * 1024
+
+Interval = Literal["none", "confidence", "prediction"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class RError(Exception):
+    """R stopped; the text is R's own, or that of our .R files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What `train` in train.R returns.
+
+    `pickled` is the R lm, pickled by rpy2; `info` is plain JSON data; `warnings` are R's.
+    """
+
+    pickled: bytes
+    info: dict[str, Any]
+    summary: str
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One number for each observation; `lower` and `upper` only where an interval was asked for."""
+
+    fit: list[float]
+    lower: list[float] | None
+    upper: list[float] | None
+    warnings: list[str]
+
+
+def train(
+    file: Path,
+    formula: str,
+    weights: str | None = None,
+    factors: Mapping[str, Sequence[str]] | None = None,
+    stepwise: str = "none",
+) -> Trained:
+    """Fit an lm to a CSV file (see train.R); raises RError with one line that names what is wrong."""
+
+    def job() -> Trained:
+        value, warned = _call(
+            "train",
+            rinterface.StrSexpVector([str(file)]),
+            rinterface.StrSexpVector([formula]),
+            weights=rinterface.StrSexpVector([weights]) if weights else rinterface.NULL,
+            factors=_named_list({k: rinterface.StrSexpVector(list(v)) for k, v in (factors or {}).items()}),
+            stepwise=rinterface.StrSexpVector([stepwise]),
+        )
+        model, info, summary = value
+        return Trained(pickle.dumps(model), _plain(info), _plain(summary), warned)
+
+    return _in_r(job)
+
+
+class Model:
+    """An lm that lives in R. Python holds its number only."""
+
+    def __init__(self, pickled: bytes) -> None:
+        """Raises RError where the bytes are not a model that `train` made."""
+        self._number = _in_r(_load, pickled)
+        weakref.finalize(self, _dropped.put, self._number).atexit = False
+
+    def predict(
+        self, columns: Mapping[str, Sequence[float]], interval: Interval = "none", level: float = 0.95
+    ) -> Prediction:
+        """R's `predict` for the observations that the columns hold, one column for each predictor.
+
+        All columns have one length; a factor's values are the positions of its levels, from 1.
+        Raises RError where R refuses them.
+        """
+        return _in_r(_predict, self._number, columns, interval, level)
+
+
+def start() -> None:
+    """Start R now, so that the first request need not wait for it."""
+    _in_r(lambda: None)
+
+
+# Everything below runs in R's thread, except _in_r, which hands it over.
+
+_models: dict[int, rinterface.ListSexpVector] = {}
+_numbers = itertools.count()
+# Numbers of models that nobody holds any more. Their R objects may only be released in R's thread,
+# and this queue is safe to use where Python's garbage collector happens to run.
+_dropped: SimpleQueue[int] = SimpleQueue()
+
+
+def _start_r() -> None:
+    os.environ["LANGUAGE"] = "en"  # our messages are English, so R's among them are, too
+    libraries = os.environ.get("LD_LIBRARY_PATH", "")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "R is not initialized by the main thread")  # it is meant
+        rinterface.initr(interactive=False)
+    # rpy2 puts R's folders before all others, and a child process may load another Python's library from them.
+    os.environ["LD_LIBRARY_PATH"] = libraries
+    # The order of a factor's levels shall not depend on the machine.
+    rinterface.baseenv["Sys.setlocale"]("LC_COLLATE", "C")
+    for file in R_FILES:
+        rinterface.baseenv["source"](str(file))
+
+
+_r_thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start_r)
+_started = threading.Lock()
+
+
+def _in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the function in R's thread and wait for its result or exception."""
+
+    def job() -> T:
+        while not _dropped.empty():
+            del _models[_dropped.get()]
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            # The frames may hold R objects, which must not be released in the caller's thread.
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+    if not _r_thread._threads:  # its thread is made at the first submit, with the stack of that moment
+        with _started:
+            usual = threading.stack_size(STACK_BYTES)
+            try:
+                return _r_thread.submit(job).result()
+            finally:
+                threading.stack_size(usual)
+    return _r_thread.submit(job).result()
+
+
+def _call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+    """Call a function of our .R files: its value, still R's, and the warnings. Raises RError."""
+    outcome = rinterface.globalenv["attempt"](rinterface.globalenv[function], *args, **kwargs)
+    if outcome.names[0] == "error":
+        raise RError(" ".join(outcome[0][0].split()))
+    value, warned = outcome
+    return value, list(warned)
+
+
+def _load(pickled: bytes) -> int:
+    try:
+        model = _LmUnpickler(io.BytesIO(pickled)).load()
+    except Exception as error:  # pickle documents that it may raise any
+        raise RError(f"not a pickled lm: {error}") from None
+    if not isinstance(model, rinterface.ListSexpVector) or not _call("is_trained", model)[0][0]:
+        raise RError("not a pickled lm that update_lm made")
+    number = next(_numbers)
+    _models[number] = model
+    return number
+
+
+class _LmUnpickler(pickle.Unpickler):
+    """Un-pickling can run any code; this one admits the class of an lm, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) != ("rpy2.rinterface", "ListSexpVector"):
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return rinterface.ListSexpVector
+
+
+def _predict(number: int, columns: Mapping[str, Sequence[float]], interval: Interval, level: float) -> Prediction:
+    value, warned = _call(
+        "predict_columns",
+        _models[number],
+        _named_list({name: _vector(values) for name, values in columns.items()}),
+        interval,
+        level,
+    )
+    answer = _plain(value)
+    return Prediction(answer["fit"], answer.get("lower"), answer.get("upper"), warned)
+
+
+def _vector(values: Sequence[float]) -> rinterface.FloatSexpVector:
+    return rinterface.FloatSexpVector.from_memoryview(memoryview(array("d", values)))
+
+
+def _doubles(vector: rinterface.FloatSexpVector) -> "array[float]":
+    """A copy of R's numbers. Not by vector.memoryview(): in rpy2 3.6 each such call loses one
+    reference to None (its C function returns None without owning it), and Python up to 3.11 ends
+    with "deallocating None" when the last one is gone.
+    """
+    values = array("d")
+    values.frombytes(openrlib.ffi.buffer(openrlib.rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
+    return values
+
+
+def _named_list(items: Mapping[str, Any]) -> rinterface.ListSexpVector:
+    vector = rinterface.ListSexpVector(list(items.values()))
+    vector.names = rinterface.StrSexpVector(list(items))
+    return vector
+
+
+def _plain(value: Any) -> Any:
+    """R data as JSON data: a named list is an object, a vector of one a scalar (but not if I() protects it)."""
+    if isinstance(value, rinterface.NULLType):
+        return None
+    if isinstance(value, rinterface.ListSexpVector):
+        if isinstance(value.names, rinterface.NULLType):
+            return [_plain(item) for item in value]
+        return {name: _plain(item) for name, item in zip(value.names, value, strict=True)}
+    if isinstance(value, rinterface.FloatSexpVector):
+        items = [x if math.isfinite(x) else None for x in _doubles(value)]
+    else:
+        missing = (rinterface.NA_Character, rinterface.NA_Integer, rinterface.NA_Logical)
+        items = [None if x in missing else x for x in value]
+    protected = "AsIs" in value.rclass
+    return items if protected or len(items) != 1 else items[0]
