@@ -1,0 +1,70 @@
+"""What can go wrong, as exceptions.
+
+LmError
+├── TrainingError           update_lm can't train or publish: one line on stderr, exit status 1
+└── RequestError            an HTTP answer: the problem document with this status
+    ├── UnknownModel        404
+    ├── UnknownKey          404
+    ├── InvalidObservation  422
+    └── NotTrained          503
+
+ml_api/api.py turns a RequestError into its answer, scripts/ a TrainingError into its line.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class LmError(Exception):
+    """The text is one line, or for people: what is wrong with what, what is allowed, what to do."""
+
+
+class TrainingError(LmError):
+    """A model could not be trained or published; the live one is as it was."""
+
+
+class RequestError(LmError):
+    """A request that can't be answered; `status` and `title` as in RFC 9457."""
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+
+class UnknownModel(RequestError):
+    """There is no such model."""
+
+    status = 404
+    title = "Unknown model"
+
+    def __init__(self, name: str, names: Iterable[str]) -> None:
+        super().__init__(f"There is no model {name!r}; there are: {', '.join(names)}.")
+
+
+class UnknownKey(RequestError):
+    """The model's information has no such key."""
+
+    status = 404
+    title = "Unknown key"
+
+    def __init__(self, key: str, keys: Iterable[str]) -> None:
+        super().__init__(f"There is no key {key!r}; there are: {', '.join(keys)}.")
+
+
+class InvalidObservation(RequestError):
+    """The request's values are not ones that the model can answer for."""
+
+    status = 422
+    title = "Invalid observation"
+
+
+class NotTrained(RequestError):
+    """The model has no version that can be served."""
+
+    status = 503
+    title = "Model not trained"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Model {name!r} has no version that can be served; "
+            f"train it: python manage.py runscript update_lm --script-args {name}"
+        )
