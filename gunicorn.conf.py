@@ -1,0 +1,28 @@
+"""Gunicorn's settings; `gunicorn ml_api.wsgi` finds them here."""
+
+import os
+from typing import Any
+
+bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+threads = 4
+# A URL of any length gets our own answer (with the C parser, any means 1 MiB), not gunicorn's HTML.
+http_parser = "fast"
+limit_request_line = 0
+graceful_timeout = 20
+control_socket_disable = True  # nothing here uses it, and its folder may be read-only
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start R and read the default model before the first request; never before the fork."""
+    from django.conf import settings
+
+    from lm_app import r_engine, store
+    from lm_app.errors import RequestError
+
+    r_engine.start()
+    try:
+        store.live(settings.LM_DEFAULT_MODEL)
+    except RequestError as error:
+        worker.log.warning("%s", error)

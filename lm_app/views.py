@@ -1,0 +1,14 @@
+"""The pages, for people in a browser."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """/"""
+    return render(request, "lm_app/index.html")
+
+
+def main_page(request: HttpRequest) -> HttpResponse:
+    """/lm"""
+    return render(request, "lm_app/main_page.html")

@@ -1,0 +1,30 @@
+"""Read settings from environment variables, strictly: what is not understood is an error, not a guess."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def boolean(name: str, default: bool) -> bool:
+    """The variable as a bool; raises ImproperlyConfigured where it is not one."""
+    value = os.environ.get(name, "")
+    if value == "":
+        return default
+    if value.lower() not in BOOLEANS:
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a boolean: write True or False.")
+    return BOOLEANS[value.lower()]
+
+
+def names(name: str, default: str = "") -> list[str]:
+    """The variable's comma-separated parts, without blanks."""
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def required(name: str, remedy: str) -> str:
+    """The variable's value; raises ImproperlyConfigured with the remedy where it is missing or empty."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {remedy}")
+    return value

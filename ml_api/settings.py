@@ -1,0 +1,56 @@
+"""Settings: from the environment, or from .env beside manage.py. Production is the default."""
+
+import os
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from ml_api import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env")
+
+SECRET_KEY = environment.required(
+    "SECRET_KEY", "run 'python contrib/setup_env_and_terraform.py', which writes a random one to .env."
+)
+DEBUG = environment.boolean("DEBUG", default=False)
+ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
+
+# The models: one folder each (see the README), and the one that answers where a URL names none.
+LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
+LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
+
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "django_extensions",  # manage.py runscript
+    "ninja",  # its Swagger assets, so that none comes from a CDN
+    "lm_app",
+]
+MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ml_api.middleware.optional_slash",
+    "ml_api.middleware.head_as_get",
+    "ml_api.middleware.method_not_allowed_as_problem",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
+]
+APPEND_SLASH = False  # optional_slash answers both forms
+ROOT_URLCONF = "ml_api.urls"
+WSGI_APPLICATION = "ml_api.wsgi.application"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "rpy2": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
+    },
+}

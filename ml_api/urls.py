@@ -1,0 +1,15 @@
+"""The URLs: two pages, and the API."""
+
+from django.urls import path
+
+from lm_app import views
+from ml_api.api import api
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("lm", views.main_page, name="main_page"),
+    path("lm/api/", api.urls),
+]
+handler400 = "ml_api.problems.bad_request"
+handler404 = "ml_api.problems.not_found"
+handler500 = "ml_api.problems.server_error"
