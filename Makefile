@@ -1,0 +1,54 @@
+# make run and make test set up all they need, on Debian or Ubuntu with git, make and Python 3.10 or later.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+MODELS := $(patsubst %/model.toml,%/live,$(wildcard extra_files/*/model.toml))
+APT := $(if $(SKIP_APT),:,contrib/apt_install.sh)
+
+.PHONY: help
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000)
+	PORT=$(PORT) exec $(BIN)/gunicorn ml_api.wsgi
+
+.PHONY: train
+train: .env .venv/installed ## Train all models
+	$(BIN)/python manage.py runscript update_lm
+
+.PHONY: test
+test: .venv/installed-dev ## Set up, then run the linters, the type check and the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.PHONY: format
+format: .venv/installed-dev ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.env: | .venv/installed
+	$(BIN)/python contrib/setup_env_and_terraform.py
+
+extra_files/%/live: | .venv/installed .env
+	$(BIN)/python manage.py runscript update_lm --script-args $*
+
+# RPY2_CFFI_MODE=API: without it, rpy2 that can't compile falls back to a slower way in silence.
+# --no-cache-dir: a cached rpy2 may have been compiled for another R.
+.venv/installed: requirements.txt contrib/requirements-r4.6.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one: make PYTHON=...")'
+	$(APT) r-base-core r-base-dev python3-dev python3-venv
+	$(PYTHON) -m venv .venv
+	RPY2_CFFI_MODE=API $(BIN)/pip install -q --no-cache-dir --disable-pip-version-check -r requirements.txt
+	@if R -s -e 'quit(status = getRversion() < "4.6")'; then set -x; \
+	RPY2_CFFI_MODE=API $(BIN)/pip install -q --no-cache-dir --disable-pip-version-check -r contrib/requirements-r4.6.txt; fi
+	RPY2_CFFI_MODE=API $(BIN)/python -c 'import rpy2.rinterface'
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
+	touch $@
