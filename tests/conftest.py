@@ -1,0 +1,124 @@
+"""Models in a folder of the test's own, and servers that serve them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from lm_app import training
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the shipped models, trained; not to be changed."""
+    from django.test import override_settings
+
+    models = tmp_path_factory.mktemp("trained") / "models"
+    shutil.copytree(
+        ROOT / "extra_files", models, ignore=lambda _, files: {f for f in files if f in ("live", "versions", ".lock")}
+    )
+    with override_settings(LM_MODELS_DIR=models):
+        for folder in models.iterdir():
+            training.update(folder.name)
+    return models
+
+
+@pytest.fixture
+def models(trained_models: Path, tmp_path: Path, settings: Settings) -> Path:
+    """The shipped models, trained, in a folder that the test may change; Django's settings name it."""
+    settings.LM_MODELS_DIR = shutil.copytree(trained_models, tmp_path / "models")
+    return Path(settings.LM_MODELS_DIR)
+
+
+class Server:
+    """A server process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+        self.process, self.url, self.log = process, url, log
+
+    def get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=20) as answer:
+            return bytes(answer.read())
+
+    def refusal(self, path: str) -> tuple[int, str]:
+        """The status and the detail of an error's answer."""
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            self.get(path)
+        with raised.value as answer:
+            return answer.code, json.load(answer)["detail"]
+
+    def interrupt(self) -> float:
+        """Ctrl-C; the seconds until the process has ended."""
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=20)
+        return time.monotonic() - begin
+
+
+SERVERS = {
+    "runserver": [sys.executable, "manage.py", "runserver", "{port}"],
+    "gunicorn sync": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--worker-class", "sync", "--workers", "2"],
+    "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers", "1", "--threads", "8"],
+}
+StartServer = Callable[[str], AbstractContextManager[Server]]
+
+
+@pytest.fixture
+def serve(models: Path, tmp_path: Path) -> StartServer:
+    """Start one of SERVERS on the test's models, as a user does."""
+
+    @contextmanager
+    def start(kind: str, **environment: str) -> Iterator[Server]:
+        port = free_port()
+        log = tmp_path / "server.log"
+        variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1", **environment}
+        command = [part.format(port=port) for part in SERVERS[kind]]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, stdout=output, stderr=output, preexec_fn=restore_interrupt
+            )
+        server = Server(process, f"http://127.0.0.1:{port}", log)
+        try:
+            wait_until_answering(server)
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+
+    return start
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def restore_interrupt() -> None:
+    """A shell's background jobs ignore SIGINT, and their children inherit that; a terminal's don't."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def wait_until_answering(server: Server, seconds: int = 30) -> None:
+    for _ in range(10 * seconds):
+        try:
+            server.get("/")
+            return
+        except OSError:
+            assert server.process.poll() is None, server.log.read_text()
+            time.sleep(0.1)
+    raise AssertionError(server.log.read_text())

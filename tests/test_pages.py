@@ -1,0 +1,60 @@
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"), [("/", "Index Page"), ("/lm", "Linear Model Main Page"), ("/lm/", "Linear Model Main Page")]
+)
+def test_page_has_its_heading_and_links_to_the_docs(models: Path, client: Client, path: str, heading: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert f"<h1>{heading}</h1>" in answer.text
+    assert 'href="/lm/api/docs"' in answer.text
+
+
+def test_docs_take_every_asset_from_this_server(models: Path, client: Client) -> None:
+    page = client.get("/lm/api/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) >= 4
+    for asset in assets:
+        assert asset.startswith("/static/"), asset
+        answer = client.get(asset)
+        assert answer.status_code == 200, asset
+        answer.close()
+
+
+def test_pages_and_docs_answer_without_a_trained_model(client: Client, settings: Settings, tmp_path: Path) -> None:
+    settings.LM_MODELS_DIR = tmp_path
+    for path in ("/", "/lm", "/lm/api/docs", "/lm/api/openapi.json"):
+        assert client.get(path).status_code == 200, path
+
+
+def test_openapi_describes_every_route(models: Path, client: Client) -> None:
+    document = client.get("/lm/api/openapi.json").json()
+    assert set(document["paths"]) == {"/lm/api/list_keys", "/lm/api/key/{key}", "/lm/api/predict/{value}"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"], path
+            assert operation["tags"], path
+            assert "schema" in operation["responses"]["200"]["content"]["application/json"]
+            for status in set(operation["responses"]) - {"200"}:
+                assert set(operation["responses"][status]["content"]) == {"application/problem+json"}
+
+
+def test_openapi_examples_work(models: Path, client: Client) -> None:
+    document = client.get("/lm/api/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for parameter in operations["get"]["parameters"]:
+            path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
+        assert client.get(path).status_code == 200, path
+
+
+def test_wsgi_serves_the_project() -> None:
+    from ml_api.wsgi import application
+
+    assert callable(application)

@@ -1,0 +1,141 @@
+"""The README is a promise: its commands are run, and its answers are compared."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ml_api import settings as project_settings
+from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each command of the README with the answer that is printed below it."""
+    parts = re.split(r"^\$ ", "\n".join(BLOCKS), flags=re.MULTILINE)[1:]
+    return [(command, answer.strip()) for command, _, answer in (part.partition("\n") for part in parts)]
+
+
+BY_HAND = [
+    "python3 -m venv .venv",
+    "source .venv/bin/activate",
+    "pip install -r requirements.txt",
+    "python contrib/setup_env_and_terraform.py",
+    "python manage.py runscript update_lm",
+    "python manage.py runserver",
+]
+
+
+def test_requests_are_answered_as_shown(serve: StartServer) -> None:
+    requests = [(command, answer) for command, answer in commands() if command.startswith("curl ")]
+    assert len(requests) >= 4
+    with serve("gunicorn gthread") as server:
+        for command, answer in requests:
+            words = shlex.split(command.replace("localhost:8000", server.url))
+            done = subprocess.run([*words, "-s"], capture_output=True, text=True, check=True)
+            assert done.stdout.strip() == answer, command
+
+
+def test_scripts_run(models: Path) -> None:
+    scripts = [command for command, _ in commands() if command.startswith("python manage.py runscript")]
+    assert scripts
+    for command in scripts:
+        words = [sys.executable, *shlex.split(command)[1:]]
+        subprocess.run(words, cwd=ROOT, env={**os.environ, "LM_MODELS_DIR": str(models)}, check=True)
+
+
+def test_every_command_is_tested() -> None:
+    here = {"make run", *BY_HAND}
+    for command, _ in commands():
+        assert command in here or command.startswith(("curl ", "python manage.py runscript ")), command
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A new clone of what is committed or about to be, as a user has it."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for file in files.stdout.split("\n"):
+        if (ROOT / file).is_file():
+            (tmp_path / "clone" / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, tmp_path / "clone" / file)
+    return tmp_path / "clone"
+
+
+def fresh_environment(**variables: str) -> dict[str, str]:
+    """Neither this test's virtual environment nor its settings."""
+    mine = {"SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "LM_DEFAULT_MODEL", "DJANGO_SETTINGS_MODULE", "VIRTUAL_ENV"}
+    path = os.environ["PATH"].replace(f"{Path(sys.executable).parent}:", "")
+    return {**{k: v for k, v in os.environ.items() if k not in mine}, "PATH": path, **variables}
+
+
+def run_until_predicting(command: list[str], clone: Path, port: str, log: Path, seconds: int) -> Server:
+    """Start the command, and ask what the README asks; the caller interrupts it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=clone,
+            env=fresh_environment(PORT=port),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=restore_interrupt,
+        )
+    server = Server(process, f"http://127.0.0.1:{port}", log)
+    wait_until_answering(server, seconds)
+    assert server.get("/lm/api/predict/29.5") == b"47.736486"
+    return server
+
+
+def end(server: Server) -> None:
+    """Ctrl-C reaches the whole process group, as in a terminal."""
+    os.killpg(server.process.pid, signal.SIGINT)
+    server.process.wait(timeout=10)
+
+
+def test_make_run_on_a_fresh_clone_and_the_second_time_within_seconds(clone: Path, tmp_path: Path) -> None:
+    port = free_port()
+    end(run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 400))
+    begin = time.monotonic()
+    end(run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 20))
+    assert time.monotonic() - begin < 10
+
+
+def test_the_commands_by_hand_on_a_fresh_clone(clone: Path, tmp_path: Path) -> None:
+    assert [command for command, _ in commands() if command in BY_HAND] == BY_HAND
+    port = free_port()
+    script = "\n".join(["set -e", *BY_HAND[:-1], f"exec {BY_HAND[-1]} {port}"])
+    end(run_until_predicting(["bash", "-c", script], clone, port, tmp_path / "log", 400))
+
+
+def test_settings_are_those_that_are_read() -> None:
+    described = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    sources = [Path(project_settings.__file__), ROOT / "gunicorn.conf.py"]
+    read = set(
+        re.findall(r'(?:environ\.get|required|boolean|names)\(\s*["\']([A-Z_]+)', "".join(map(Path.read_text, sources)))
+    )
+    assert described == read
+
+
+def test_routes_are_those_of_the_api() -> None:
+    from ml_api.api import api
+
+    described = set(re.findall(r"^\| `GET (/lm/api[^`]*)`", README, re.MULTILINE))
+    assert described == set(api.get_openapi_schema(path_prefix="lm/api/")["paths"])
+
+
+def test_the_file_tree_is_the_one_there_is() -> None:
+    tree = README.partition("## How it works")[2].split("```")[1]
+    folder = ROOT
+    for line in tree.strip().splitlines():
+        name = line.split()[0]
+        folder = ROOT / name if not line.startswith(" ") else folder
+        assert (folder if folder.name == name.rstrip("/") else folder / name).exists(), name
