@@ -50,5 +50,6 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(APT) curl
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
