@@ -1,48 +1,135 @@
-"""The routes of one model. ml_api/api.py mounts them under /lm/api."""
+"""The routes of one model. ml_api/api.py mounts them twice under /lm/api: for the default model, and for any."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
 from ninja import P, PathEx, Router
 
-from lm_app import observations, store
+from lm_app import answers, openapi, requests, store
 from lm_app.errors import UnknownKey
-from lm_app.schemas import Key, Problem
+from lm_app.schemas import Key, ListedModel, ModelCard, OneAnswer, Problem
 
+models_router = Router(tags=["models"])
 router = Router(tags=["linear model"])
-NOT_TRAINED: dict[int, type] = {503: Problem}
+
+PROBLEMS: dict[int, Any] = dict.fromkeys((404, 503), Problem)
 
 
-def live_model(response: HttpResponse) -> store.LiveModel:
-    """The model that the URL means, as it is now; the answer's headers name it and its version."""
-    model = store.live(settings.LM_DEFAULT_MODEL)
-    response["LM-Model"], response["LM-Version"] = model.name, model.version
+def live_model(request: HttpRequest) -> store.LiveModel:
+    """The model that the URL means, as it is now; the request remembers it, for the answer's headers."""
+    path = request.resolver_match.kwargs if request.resolver_match else {}
+    model = store.live(path.get("model", settings.LM_DEFAULT_MODEL))
+    request.live_model = model  # type: ignore[attr-defined]
     return model
 
 
-@router.get("/list_keys", response={200: list[str], **NOT_TRAINED}, summary="The keys of the model's information")
-def list_keys(request: HttpRequest, response: HttpResponse) -> list[str]:
+def names_the_version(operation: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Every answer, errors too, says which model and version it is of; a GET's can be revalidated by its ETag."""
+
+    @wraps(operation)
+    def answer(request: HttpRequest, **path: Any) -> HttpResponse:
+        response = operation(request, **path)
+        model: store.LiveModel | None = getattr(request, "live_model", None)
+        if model is None:
+            return response
+        if request.method == "GET" and response.status_code == 200:
+            etag = response["ETag"] = f'"{model.name}-{model.version}"'
+            response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
+            response = get_conditional_response(request, etag=etag, response=response) or response
+        response["LM-Model"], response["LM-Version"] = model.name, model.version
+        return response
+
+    return answer
+
+
+router.add_decorator(names_the_version, mode="view")
+
+
+@models_router.get("/models", response=list[ListedModel], summary="All models")
+def list_models(request: HttpRequest) -> list[dict[str, Any]]:
+    """The models, their versions and formulas."""
+    return [
+        {
+            "model": name,
+            "version": model and model.version,
+            "default": name == settings.LM_DEFAULT_MODEL,
+            "title": model and model.info["title"],
+            "formula": model and model.info["formula"],
+        }
+        for name, model in store.all_live().items()
+    ]
+
+
+@router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)
+def card(request: HttpRequest) -> dict[str, Any]:
+    """What the model predicts from what, how well, and what it was trained on."""
+    model = live_model(request)
+    unit = model.info["units"].get(model.info["response"])
+    return {**model.info, "model": model.name, "version": model.version, "unit": unit}
+
+
+@router.get("/prototype", response={200: dict[str, Any], **PROBLEMS}, summary="The JSON Schema of one observation")
+def prototype(request: HttpRequest) -> dict[str, Any]:
+    """The predictors with their types, units, training ranges and levels, and an example."""
+    model = live_model(request)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **openapi.observation_schema(model.info, model.name),
+    }
+
+
+@router.get("/list_keys", response={200: list[str], **PROBLEMS}, summary="The keys of the model's information")
+def list_keys(request: HttpRequest) -> list[str]:
     """All keys that `/key/{key}` answers, sorted."""
-    return sorted(live_model(response).info)
+    return sorted(live_model(request).info)
 
 
-@router.get("/key/{path:key}", response={200: Key, 404: Problem, **NOT_TRAINED}, summary="One key's value")
-def key(request: HttpRequest, response: HttpResponse, key: PathEx[str, P(example="fitted_values")]) -> Any:
+@router.get("/key/{path:key}", response={200: Key, **PROBLEMS}, summary="One key's value")
+def key(request: HttpRequest, key: PathEx[str, P(example="fitted_values")]) -> Any:
     """The value of one key of the model's information, such as `fitted_values` or `r_squared`."""
-    info = live_model(response).info
+    info = live_model(request).info
     if key not in info:
         raise UnknownKey(key, sorted(info))
     return info[key]
 
 
-@router.get("/predict/{value}", response={200: float, 422: Problem, **NOT_TRAINED}, summary="Predict from one number")
-def predict_value(
-    request: HttpRequest,
-    response: HttpResponse,
-    value: PathEx[str, P(example="29.5", description="The predictor's value, with a dot or a comma.")],
-) -> float:
-    """R's prediction, rounded to 6 decimals. The value must lie in the range of the training data."""
-    model = live_model(response)
-    [fit] = model.lm.predict(observations.single_value(value, model.info)).fit
+@router.get("/predict/{value}", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")
+def predict_value(request: HttpRequest, value: str) -> float:
+    """R's prediction, rounded to 6 decimals, for a model with one numeric predictor.
+
+    The value may have a dot or a comma, and must lie in the range of the training data.
+    """
+    model = live_model(request)
+    observations = requests.single_value(value, model.info["predictors"])
+    [fit] = model.lm.predict(observations.columns).fit
     return round(fit, 6)
+
+
+@router.get("/predict", response={200: OneAnswer, 422: Problem, **PROBLEMS}, summary="Predict for one observation")
+def predict_one(request: HttpRequest) -> HttpResponse:
+    """R's prediction at full precision, with limits where an interval is asked for."""
+    model = live_model(request)
+    options, observations = requests.named_values(request.GET, model.info["predictors"])
+    prediction = model.lm.predict(observations.columns, options.interval, options.level)
+    return answers.one(model, options, observations, prediction)
+
+
+@router.post(
+    "/predict",
+    response={200: Any, **dict.fromkeys((400, 411, 413, 415, 422), Problem), **PROBLEMS},
+    summary="Predict for a data frame",
+)
+def predict_many(request: HttpRequest) -> HttpResponse:
+    """R's predictions for many observations.
+
+    The body is a data frame: JSON records, JSON columns or CSV. The answer has the shape of the request, or is
+    CSV where `Accept` asks for it.
+    """
+    model = live_model(request)
+    options, shape, observations = requests.data_frame(request, model.info["predictors"])
+    prediction = model.lm.predict(observations.columns, options.interval, options.level)
+    return answers.many(request, shape, model, options, observations, prediction)

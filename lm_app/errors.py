@@ -3,16 +3,20 @@
 LmError
 ├── TrainingError           update_lm can't train or publish: one line on stderr, exit status 1
 └── RequestError            an HTTP answer: the problem document with this status
-    ├── UnknownModel        404
-    ├── UnknownKey          404
-    ├── InvalidObservation  422
-    └── NotTrained          503
+    ├── BadSyntax             400
+    ├── UnknownModel          404
+    ├── UnknownKey            404
+    ├── LengthRequired        411
+    ├── TooLarge              413
+    ├── UnsupportedMediaType  415
+    ├── InvalidObservation    422
+    └── NotTrained            503
 
 ml_api/api.py turns a RequestError into its answer, scripts/ a TrainingError into its line.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LmError(Exception):
@@ -28,6 +32,17 @@ class RequestError(LmError):
 
     status: ClassVar[int]
     title: ClassVar[str]
+
+    def __init__(self, detail: str, faults: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.faults = faults
+
+
+class BadSyntax(RequestError):
+    """The body is not what its content type says."""
+
+    status = 400
+    title = "Bad syntax"
 
 
 class UnknownModel(RequestError):
@@ -48,6 +63,33 @@ class UnknownKey(RequestError):
 
     def __init__(self, key: str, keys: Iterable[str]) -> None:
         super().__init__(f"There is no key {key!r}; there are: {', '.join(keys)}.")
+
+
+class LengthRequired(RequestError):
+    """The body comes in chunks; Django does not read such ones."""
+
+    status = 411
+    title = "Length required"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body with its Content-Length, not in chunks.")
+
+
+class TooLarge(RequestError):
+    """More rows or bytes than are allowed."""
+
+    status = 413
+    title = "Content too large"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is in a format that is not read."""
+
+    status = 415
+    title = "Unsupported media type"
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
 
 
 class InvalidObservation(RequestError):

@@ -1,38 +1,154 @@
-"""From a request to observations that a model can answer for, or to all that is wrong with them."""
+"""Observations that a model can answer for, or all that is wrong with them.
+
+Inside, observations are columns, whatever their shape outside: one array of doubles for each predictor,
+which R takes as it is. A factor is given by the positions of its levels, a logical by 0 and 1. A column is
+converted as a whole; only where that fails is it read again, value by value, to tell what is wrong.
+"""
 
 import math
 import re
-from typing import Any
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lm_app.errors import InvalidObservation
+from lm_app.schemas import Options
+
+Shape = Literal["path", "query", "records", "columns", "csv"]
+"""Where observations come from. Values in JSON have types; those in a URL or in CSV are text."""
+JSON_SHAPES = ("records", "columns")
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-NUMBER_HELP = "a finite decimal number with a dot or a comma, such as 29.5, 29,5 or 17"
+LOGICALS = {"true": 1.0, "false": 0.0}  # in any case: R writes TRUE, Python True
+MISSING = object()
+"""Stands in a column for a value that is missing and has been told of."""
+MOST_FAULTS = 50
+MOST_CHARACTERS = 50
 
 
-def number(text: str) -> float | None:
-    """The number that a person wrote, or None where it is none: no thousands separators, no NaN, no infinity."""
-    if not NUMBER.fullmatch(text):
+@dataclass(slots=True)
+class Faults:
+    """All that is wrong with a request; the first 50 are told."""
+
+    told: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, loc: Sequence[str | int], msg: str, sent: Any = None) -> None:
+        """Note one fault: where it is, what is wrong and what is allowed, and what was sent."""
+        self.count += 1
+        if len(self.told) < MOST_FAULTS:
+            short = not isinstance(sent, str | list | dict) or len(str(sent)) <= MOST_CHARACTERS
+            self.told.append({"loc": list(loc), "msg": msg, "input": sent if short else f"{sent!s:.50}..."})
+
+    def stop_if_any(self) -> None:
+        """Raise InvalidObservation where there are faults."""
+        if self.count:
+            more = f" There are {self.count} faults; 'errors' lists them." if self.count > 1 else ""
+            raise InvalidObservation(self.told[0]["msg"] + more, self.told)
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What R predicts for. `extrapolated` is set where the request asked to flag."""
+
+    columns: Mapping[str, "array[float]"]
+    extrapolated: list[bool] | None
+
+
+def number(text: str) -> float:
+    """The number that a person wrote; raises ValueError for thousands separators, NaN, infinity and all else."""
+    value = float(text.replace(",", ".")) if NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def logical(text: str) -> float:
+    """1 for true, 0 for false; raises KeyError for anything else."""
+    return LOGICALS[text.lower()]
+
+
+def check(
+    predictors: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Sequence[Any]],
+    shape: Shape,
+    options: Options,
+    faults: Faults,
+) -> Observations:
+    """The columns, all of one length, as R takes them; raises InvalidObservation with all faults."""
+    checked = {
+        p["name"]: _column(p, columns[p["name"]], shape, options, faults) for p in predictors if p["name"] in columns
+    }
+    faults.stop_if_any()
+    if options.extrapolation == "refuse":
+        return Observations(checked, None)
+    ranges = [(checked[p["name"]], p["min"], p["max"]) for p in predictors if p["type"] == "numeric"]
+    rows = len(next(iter(checked.values())))
+    return Observations(checked, [any(not low <= x[i] <= high for x, low, high in ranges) for i in range(rows)])
+
+
+def _column(
+    predictor: Mapping[str, Any], values: Sequence[Any], shape: Shape, options: Options, faults: Faults
+) -> "array[float]":
+    ranged = predictor["type"] == "numeric" and options.extrapolation == "refuse"
+    whole = _convert(predictor, values, shape)
+    if whole is not None and not (
+        ranged and whole and (min(whole) < predictor["min"] or max(whole) > predictor["max"])
+    ):
+        return whole
+    for row, value in enumerate(values):
+        msg = None if value is MISSING else _what_is_wrong(predictor, value, shape, ranged)
+        if msg:
+            name = predictor["name"]
+            where: dict[Shape, list[str | int]] = {
+                "path": ["path", "value"], "query": ["query", name], "columns": ["body", name, row]
+            }  # fmt: skip
+            faults.add(
+                where.get(shape, ["body", row, name]),
+                msg if shape in ("path", "query") else f"row {row}: {msg}",
+                value,
+            )
+    return array("d")
+
+
+def _convert(predictor: Mapping[str, Any], values: Sequence[Any], shape: Shape) -> "array[float] | None":
+    """The column as doubles, or None where some value is not what the predictor takes."""
+    try:
+        if predictor["type"] == "factor":
+            positions = {level: position for position, level in enumerate(predictor["levels"], start=1)}
+            return array("d", map(positions.__getitem__, values))
+        if shape in JSON_SHAPES:
+            types = {bool} if predictor["type"] == "logical" else {int, float}
+            return array("d", values) if types.issuperset(map(type, values)) else None
+        return array("d", map(number if predictor["type"] == "numeric" else logical, values))
+    except (KeyError, TypeError, ValueError):  # no such level, or a value of another type
         return None
-    value = float(text.replace(",", "."))
-    return value if math.isfinite(value) else None
 
 
-def single_value(text: str, info: dict[str, Any]) -> dict[str, list[float]]:
-    """The one observation of a model with one numeric predictor, from the text of its value.
-
-    Raises InvalidObservation where the text is no number or lies outside the training data's range.
-    """
-    predictor, *others = info["predictors"]
-    if others or predictor["type"] != "numeric":
-        names = ", ".join(p["name"] for p in info["predictors"])
-        raise InvalidObservation(f"This model takes more than one number ({names}); give them by name.")
-    name, low, high = predictor["name"], predictor["min"], predictor["max"]
-    value = number(text)
-    if value is None:
-        raise InvalidObservation(f"{name} is {text[:50]!r}; it must be {NUMBER_HELP}.")
-    if not low <= value <= high:
-        raise InvalidObservation(
-            f"{name} is {text}; the model was trained on {low} to {high} and does not answer outside of that range."
+def _what_is_wrong(predictor: Mapping[str, Any], value: Any, shape: Shape, ranged: bool) -> str | None:
+    """What is wrong with one value, and what is allowed."""
+    converted = _convert(predictor, [value], shape)
+    name, sent = predictor["name"], repr(value) if isinstance(value, str) else str(value)
+    sent = sent if len(sent) <= MOST_CHARACTERS else f"{sent[:MOST_CHARACTERS]}..."
+    if converted is None:
+        return f"{name} is {'missing (null)' if value is None else sent}; it must be {_allowed(predictor, shape)}."
+    if ranged and not predictor["min"] <= converted[0] <= predictor["max"]:
+        flag = "" if shape == "path" else " unless asked with extrapolation=flag"
+        return (
+            f"{name} is {sent.strip(chr(39))}; the model was trained on {predictor['min']} to {predictor['max']}"
+            f" and does not answer outside of that range{flag}."
         )
-    return {name: [value]}
+    return None
+
+
+def _allowed(predictor: Mapping[str, Any], shape: Shape) -> str:
+    if predictor["type"] == "factor":
+        return f"one of {', '.join(map(repr, predictor['levels']))}"
+    if predictor["type"] == "logical":
+        return "true or false"
+    return (
+        "a finite number"
+        if shape in JSON_SHAPES
+        else ("a finite decimal number with a dot or a comma, such as 29.5, 29,5 or 17")
+    )

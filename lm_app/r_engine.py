@@ -58,7 +58,7 @@ class Trained:
 class Prediction:
     """One number for each observation; `lower` and `upper` only where an interval was asked for."""
 
-    fit: list[float]
+    fit: list[float]  # NaN where R has no answer, such as for the log of a negative number
     lower: list[float] | None
     upper: list[float] | None
     warnings: list[str]
@@ -200,8 +200,9 @@ def _predict(number: int, columns: Mapping[str, Sequence[float]], interval: Inte
         interval,
         level,
     )
-    answer = _plain(value)
-    return Prediction(answer["fit"], answer.get("lower"), answer.get("upper"), warned)
+    fit, *limits = (_doubles(vector).tolist() for vector in value)
+    lower, upper = limits or (None, None)
+    return Prediction(fit, lower, upper, warned)
 
 
 def _vector(values: Sequence[float]) -> rinterface.FloatSexpVector:

@@ -1,11 +1,20 @@
-"""What the API answers, as types: OpenAPI documents are made of them."""
+"""What the API answers, as types: the OpenAPI document is made of them."""
 
-from typing import Any
+from typing import Any, Literal
 
-from ninja import Field, Schema
+from ninja import Schema
+from pydantic import BaseModel, Field
 
 Key = float | str | bool | list[Any] | dict[str, Any] | None
 """The value of one key of model_info.json: any JSON."""
+
+
+class Fault(Schema):
+    """One fault of a request."""
+
+    loc: list[str | int] = Field(description="Where: the part of the request, then name and row (from 0).")
+    msg: str = Field(description="What is wrong, and what is allowed.")
+    input: Any = Field(None, description="What was sent.")
 
 
 class Problem(Schema):
@@ -15,3 +24,141 @@ class Problem(Schema):
     title: str
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What is wrong, what is allowed, and what to do.")
+    errors: list[Fault] = Field([], description="The faults of the request, where there may be several; the first 50.")
+
+
+class ListedModel(Schema):
+    """A model in the list of all."""
+
+    model: str = Field(description="Its name in URLs.")
+    version: str | None = Field(description="The version that is served; null where none is trained.")
+    default: bool = Field(description="Is it the one that answers where a URL names none?")
+    title: str | None
+    formula: str | None
+
+
+class Predictor(Schema):
+    """A variable that the model predicts from."""
+
+    name: str
+    type: Literal["numeric", "factor", "logical"]
+    unit: str | None = None
+    min: float | None = Field(None, description="The least value in the training data.")
+    max: float | None = Field(None, description="The greatest value in the training data.")
+    levels: list[str] | None = Field(None, description="The levels of a factor; the first is the baseline.")
+
+
+class Coefficient(Schema):
+    """A row of R's table of coefficients; null where the data can't tell the term from the others."""
+
+    term: str
+    estimate: float | None
+    std_error: float | None
+    t_value: float | None
+    p_value: float | None
+    lower: float | None = Field(description="The lower 95 % confidence limit.")
+    upper: float | None = Field(description="The upper 95 % confidence limit.")
+
+
+class FStatistic(Schema):
+    """The F test of all terms together."""
+
+    value: float
+    df1: float
+    df2: float
+    p_value: float
+
+
+class ModelCard(Schema):
+    """What a client should know of a model."""
+
+    model: str
+    version: str
+    title: str
+    description: str
+    response: str = Field(description="The response, as the formula has it.")
+    unit: str | None = Field(description="The response's unit, where it is a plain column.")
+    formula: str = Field(description="The formula that the model has.")
+    formula_given: str = Field(description="The formula that training was given.")
+    dropped_terms: list[str] = Field(description="The terms that stepwise selection left out.")
+    equation: str
+    predictors: list[Predictor]
+    coefficients: list[Coefficient]
+    n: int = Field(description="The number of observations.")
+    df_residual: int
+    sigma: float = Field(description="The residual standard error.")
+    r_squared: float
+    adjusted_r_squared: float
+    f_statistic: FStatistic | None
+    aic: float
+    bic: float
+    press_rmse: float | None = Field(description="The root mean square error of leave-one-out prediction.")
+    weighted: bool
+    rank_deficient: bool
+    trained_at: str
+    r_version: str
+    example: dict[str, float | bool | str] = Field(description="An observation, the first of the training data.")
+
+
+class Options(BaseModel):
+    """How to predict: the query parameters of every `predict` but the one from a single number."""
+
+    interval: Literal["none", "confidence", "prediction"] = Field(
+        "none", description="Limits for the mean response (confidence) or for a new observation (prediction)."
+    )
+    level: float = Field(0.95, gt=0, lt=1, description="The probability that the interval covers.")
+    extrapolation: Literal["refuse", "flag"] = Field(
+        "refuse", description="Outside the training ranges: refuse to answer, or answer and flag these observations."
+    )
+
+
+class Answer(Schema):
+    """What every answer with predictions tells."""
+
+    model: str
+    version: str
+    interval: Literal["none", "confidence", "prediction"]
+    level: float
+    warnings: list[str] = Field(description="R's warnings, such as of a rank-deficient fit.")
+
+
+FIT = Field(
+    description="The predicted response; null where R has none (NaN), such as for the log of a negative number."
+)
+LOWER = Field(None, description="The interval's lower limit, where one was asked for.")
+UPPER = Field(None, description="The interval's upper limit, where one was asked for.")
+EXTRAPOLATED = Field(None, description="With extrapolation=flag: is it outside the training ranges?")
+
+
+class Prediction(Schema):
+    """The prediction for one observation."""
+
+    fit: float | None = FIT
+    lower: float | None = LOWER
+    upper: float | None = UPPER
+    extrapolated: bool | None = EXTRAPOLATED
+
+
+class Columns(Schema):
+    """The predictions for many observations, in their order."""
+
+    fit: list[float | None] = FIT
+    lower: list[float | None] | None = LOWER
+    upper: list[float | None] | None = UPPER
+    extrapolated: list[bool] | None = EXTRAPOLATED
+
+
+class OneAnswer(Answer, Prediction):
+    """The answer for one observation."""
+
+
+class RecordsAnswer(Answer):
+    """The answer to records."""
+
+    predictions: list[Prediction]
+
+
+class ColumnsAnswer(Answer):
+    """The answer to columns."""
+
+    predictions: Columns

@@ -69,6 +69,18 @@ def names() -> list[str]:
     )
 
 
+def all_live() -> dict[str, "LiveModel | None"]:
+    """All models by name, with the version that is live, or None where there is none."""
+
+    def live_or_none(name: str) -> LiveModel | None:
+        try:
+            return live(name)
+        except NotTrained:
+            return None
+
+    return {name: live_or_none(name) for name in names()}
+
+
 # Reading
 
 Stamp = tuple[int, int, int] | None

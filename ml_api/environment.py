@@ -17,6 +17,14 @@ def boolean(name: str, default: bool) -> bool:
     return BOOLEANS[value.lower()]
 
 
+def positive(name: str, default: int) -> int:
+    """The variable as an int above 0; raises ImproperlyConfigured where it is not one."""
+    value = os.environ.get(name, "") or str(default)
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a whole number above 0.")
+    return int(value)
+
+
 def names(name: str, default: str = "") -> list[str]:
     """The variable's comma-separated parts, without blanks."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]

@@ -1,8 +1,10 @@
 """Errors over HTTP are application/problem+json (RFC 9457), never a traceback."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import orjson
+from django.http import HttpRequest, HttpResponse
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -11,11 +13,14 @@ def problem_response(
     status: int,
     title: str,
     detail: str,
+    errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """A problem document."""
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JsonResponse(problem, status=status, content_type=PROBLEM_JSON, headers=headers)
+    """A problem document; `errors` lists single faults of a request, where there may be several."""
+    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors:
+        problem["errors"] = errors
+    return HttpResponse(orjson.dumps(problem), status=status, content_type=PROBLEM_JSON, headers=headers)
 
 
 # Django's handlers (see ml_api/urls.py): for what happens before or outside the API.

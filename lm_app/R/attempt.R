@@ -3,7 +3,7 @@
 attempt <- function(f, ...) {
   warnings <- character()
   note <- function(w) {
-    warnings <<- c(warnings, conditionMessage(w))
+    warnings <<- c(warnings, trimws(conditionMessage(w)))
     invokeRestart("muffleWarning")
   }
   tryCatch(

@@ -111,7 +111,7 @@ for_prediction <- function(model, data) {
     coefficients = model$coefficients, residuals = sqrt(rss), rank = model$rank, df.residual = model$df.residual,
     qr = structure(list(qr = unname(model$qr$qr[rows, , drop = FALSE]), rank = model$rank, pivot = model$qr$pivot), class = "qr"),
     xlevels = model$xlevels, contrasts = model$contrasts, call = call, terms = terms,
-    levels = lapply(Filter(is.factor, data[predictors(model)]), levels)
+    levels = lapply(Filter(Negate(is.numeric), data[predictors(model)]), levels)
   )
   if (weighted) kept$weights <- 1 # predict() warns that a weighted fit's prediction interval takes weight 1
   structure(kept, class = "lm")
@@ -153,6 +153,7 @@ describe <- function(model, data, given, steps) {
       equation = equation(model),
       response = deparse1(formula(model)[[2]]),
       predictors = lapply(predictors(model), describe_predictor, data),
+      example = lapply(data[1, predictors(model), drop = FALSE], function(value) unclass(plain(value))),
       formula_given = deparse1(given), formula = deparse1(formula(model)),
       dropped_terms = I(setdiff(attr(terms(given, data = data), "term.labels"), kept_terms)), steps = I(steps),
       coefficients = coefficients_table(model, s),

@@ -1,0 +1,70 @@
+"""Write predictions, in the shape of the request or as CSV. Each number reads back to R's own bits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+
+from lm_app.observations import Observations, Shape
+from lm_app.r_engine import Prediction
+from lm_app.schemas import Options
+from lm_app.store import LiveModel
+
+
+def one(model: LiveModel, options: Options, observations: Observations, prediction: Prediction) -> HttpResponse:
+    """The answer for one observation: a flat object."""
+    columns = _columns(observations, prediction)
+    return _json({**_head(model, options, prediction), **{name: values[0] for name, values in columns.items()}})
+
+
+def many(
+    request: HttpRequest,
+    shape: Shape,
+    model: LiveModel,
+    options: Options,
+    observations: Observations,
+    prediction: Prediction,
+) -> HttpResponse:
+    """The answer for a data frame: records to records, columns to columns and to CSV, CSV where Accept asks for it."""
+    columns = _columns(observations, prediction)
+    head = _head(model, options, prediction)
+    if request.get_preferred_type(["application/json", "text/csv"]) == "text/csv":
+        headers = {f"LM-{name.title()}": str(head[name]) for name in ("interval", "level")}
+        if prediction.warnings:
+            headers["LM-Warnings"] = "; ".join(prediction.warnings)
+        return HttpResponse(_csv(columns), content_type="text/csv; charset=utf-8", headers=headers)
+    if shape == "records":
+        rows = zip(*columns.values(), strict=True)
+        return _json({**head, "predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+    return _json({**head, "predictions": columns})
+
+
+def _head(model: LiveModel, options: Options, prediction: Prediction) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "version": model.version,
+        "interval": options.interval,
+        "level": options.level,
+        "warnings": prediction.warnings,
+    }
+
+
+def _columns(observations: Observations, prediction: Prediction) -> dict[str, Sequence[Any]]:
+    columns: dict[str, Sequence[Any]] = {"fit": prediction.fit}
+    if prediction.lower is not None and prediction.upper is not None:
+        columns |= {"lower": prediction.lower, "upper": prediction.upper}
+    if observations.extrapolated is not None:
+        columns["extrapolated"] = observations.extrapolated
+    return columns
+
+
+def _json(content: Any) -> HttpResponse:
+    return HttpResponse(orjson.dumps(content), content_type="application/json")
+
+
+def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """As R reads it: TRUE and FALSE, NaN for NaN."""
+    in_r = {"True": "TRUE", "False": "FALSE", "nan": "NaN"}
+    texts = [[in_r.get(text, text) for text in map(repr, values)] for values in columns.values()]
+    return "\n".join([",".join(columns), *map(",".join, zip(*texts, strict=True)), ""])
