@@ -72,6 +72,7 @@ def test_predict_outside_the_range_names_value_and_range(models: Path, client: C
     assert answer.status_code == 422
     assert f"distance is {text}" in answer.json()["detail"]
     assert "5 to 32" in answer.json()["detail"]
+    assert answer["LM-Model"] == "timedistance"
 
 
 def test_unknown_key_names_the_keys(models: Path, client: Client) -> None:
@@ -96,7 +97,7 @@ def test_head_answers_the_headers_of_get(models: Path, client: Client) -> None:
 
 
 def test_unknown_route_is_a_problem(models: Path, client: Client) -> None:
-    for path in ("/nope", "/lm/api/nope", "/lm/api"):
+    for path in ("/nope", "/lm/api/nope"):
         answer = client.get(path)
         assert answer.status_code == 404
         assert answer["Content-Type"] == "application/problem+json"
@@ -112,7 +113,7 @@ def test_unknown_host_is_a_problem(models: Path, client: Client) -> None:
 def test_a_fault_of_ours_is_a_problem_without_traceback(
     models: Path, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("lm_app.observations.single_value", lambda *_: 1 / 0)
+    monkeypatch.setattr("lm_app.requests.single_value", lambda *_: 1 / 0)
     client.raise_request_exception = False
     answer = client.get("/lm/api/predict/29.5")
     assert answer.status_code == 500

@@ -48,6 +48,19 @@ def test_boolean_that_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
         environment.boolean("SOME", default=False)
 
 
+@pytest.mark.parametrize(("text", "value"), [("7", 7), ("", 3)])
+def test_positive_is_parsed(monkeypatch: pytest.MonkeyPatch, text: str, value: int) -> None:
+    monkeypatch.setenv("SOME", text)
+    assert environment.positive("SOME", default=3) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "²"])
+def test_positive_that_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SOME", text)
+    with pytest.raises(ImproperlyConfigured, match=f"SOME has value '{text}'"):
+        environment.positive("SOME", default=3)
+
+
 def test_required_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME", "")
     with pytest.raises(ImproperlyConfigured, match="SOME is not set: do this"):

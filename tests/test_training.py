@@ -56,7 +56,7 @@ def test_update_lm_goes_on_after_a_model_that_fails(models: Path, capsys: pytest
 
 
 def test_unknown_model_names_the_models(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "There is no model 'nope'; there are: heightweight, timedistance" in refusal(capsys, "nope")
+    assert "There is no model 'nope'; there are: heightweight, mtcars, timedistance" in refusal(capsys, "nope")
 
 
 @pytest.mark.parametrize("name", ["../timedistance", "", ".", "a/b"])
