@@ -10,7 +10,7 @@ from django.utils.cache import get_conditional_response
 from ninja import P, PathEx, Router
 
 from lm_app import answers, openapi, requests, store
-from lm_app.errors import UnknownKey
+from lm_app.errors import UnknownKey, UnknownPlot
 from lm_app.schemas import Key, ListedModel, ModelCard, OneAnswer, Problem
 
 models_router = Router(tags=["models"])
@@ -95,6 +95,20 @@ def key(request: HttpRequest, key: PathEx[str, P(example="fitted_values")]) -> A
     if key not in info:
         raise UnknownKey(key, sorted(info))
     return info[key]
+
+
+@router.get("/plots/{name}.svg", response={200: Any, **PROBLEMS}, summary="A picture of the model")
+def plot(request: HttpRequest, name: PathEx[str, P(example="fit")]) -> HttpResponse:
+    """Drawn by R at training, as SVG.
+
+    `fit` shows the response against the predictor with its bands, or observed against fitted values;
+    `residuals_vs_fitted`, `normal_qq`, `scale_location` and `residuals_vs_leverage` are those of R's `plot.lm`.
+    """
+    model = live_model(request)
+    names = [file.removesuffix(".svg") for file in model.files() if file.endswith(".svg")]
+    if name not in names:
+        raise UnknownPlot(name, names)
+    return HttpResponse(model.read(f"{name}.svg"), content_type="image/svg+xml")
 
 
 @router.get("/predict/{value}", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")

@@ -6,6 +6,7 @@ LmError
     ├── BadSyntax             400
     ├── UnknownModel          404
     ├── UnknownKey            404
+    ├── UnknownPlot           404
     ├── LengthRequired        411
     ├── TooLarge              413
     ├── UnsupportedMediaType  415
@@ -24,7 +25,14 @@ class LmError(Exception):
 
 
 class TrainingError(LmError):
-    """A model could not be trained or published; the live one is as it was."""
+    """A model could not be trained or published; the live one is as it was.
+
+    `report` is training's Report, where there is one.
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class RequestError(LmError):
@@ -90,6 +98,16 @@ class UnsupportedMediaType(RequestError):
 
     def __init__(self, content_type: str) -> None:
         super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
+
+
+class UnknownPlot(RequestError):
+    """The model has no such picture."""
+
+    status = 404
+    title = "Unknown plot"
+
+    def __init__(self, name: str, names: Iterable[str]) -> None:
+        super().__init__(f"There is no plot {name!r}; there are: {', '.join(names)}.")
 
 
 class InvalidObservation(RequestError):

@@ -61,6 +61,8 @@ def describe_models(document: dict[str, Any], prefix: str) -> None:
             if path.startswith(any_model):
                 operation["operationId"] += "_of_model"
                 operation["parameters"].insert(0, _parameter("path", "model", {"type": "string", "enum": list(models)}))
+            if path.endswith(".svg"):
+                operation["responses"][200]["content"] = {"image/svg+xml": {"schema": {"type": "string"}}}
             for status, answer in operation["responses"].items():
                 if status >= 400:
                     answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}

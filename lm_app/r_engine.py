@@ -19,15 +19,16 @@ import traceback
 import warnings
 import weakref
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from rpy2 import rinterface
-from rpy2.rinterface_lib import openrlib
+from rpy2.rinterface_lib import callbacks, openrlib
 
 R_FILES = sorted((Path(__file__).parent / "R").glob("*.R"))
 STACK_BYTES = 64 * 1024 * 1024
@@ -41,6 +42,16 @@ class RError(Exception):
     """R stopped; the text is R's own, or that of our .R files."""
 
 
+class Progress(NamedTuple):
+    """Who is told, line by line, what R does (its messages) and what it prints meanwhile (such as step's tables)."""
+
+    message: Callable[[str], None]
+    print: Callable[[str], None]
+
+
+SILENT = Progress(lambda line: None, lambda line: None)
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What `train` in train.R returns.
@@ -51,6 +62,7 @@ class Trained:
     pickled: bytes
     info: dict[str, Any]
     summary: str
+    baseline_press_rmse: float | None
     warnings: list[str]
 
 
@@ -67,23 +79,37 @@ class Prediction:
 def train(
     file: Path,
     formula: str,
+    *,
     weights: str | None = None,
     factors: Mapping[str, Sequence[str]] | None = None,
     stepwise: str = "none",
+    csv: Mapping[str, str | Sequence[str]] | None = None,
+    plots: Path | None = None,
+    baseline: tuple[str, str | None] | None = None,
+    progress: Progress = SILENT,
 ) -> Trained:
-    """Fit an lm to a CSV file (see train.R); raises RError with one line that names what is wrong."""
+    """Fit an lm to a CSV file (see train.R for what the arguments are, and what is returned).
+
+    `progress` is called in R's thread. Raises RError with one line.
+    """
 
     def job() -> Trained:
-        value, warned = _call(
-            "train",
-            rinterface.StrSexpVector([str(file)]),
-            rinterface.StrSexpVector([formula]),
-            weights=rinterface.StrSexpVector([weights]) if weights else rinterface.NULL,
-            factors=_named_list({k: rinterface.StrSexpVector(list(v)) for k, v in (factors or {}).items()}),
-            stepwise=rinterface.StrSexpVector([stepwise]),
-        )
-        model, info, summary = value
-        return Trained(pickle.dumps(model), _plain(info), _plain(summary), warned)
+        with _heard("message", progress.message), _heard("print", progress.print):
+            value, warned = _call(
+                "train",
+                str(file),
+                formula,
+                weights=weights or rinterface.NULL,
+                factors=_named_list({name: _texts(levels) for name, levels in (factors or {}).items()}),
+                stepwise=stepwise,
+                csv=_named_list({name: _texts([v] if isinstance(v, str) else v) for name, v in (csv or {}).items()}),
+                plots=str(plots) if plots else rinterface.NULL,
+                baseline=_named_list({"formula": baseline[0], "weights": baseline[1] or rinterface.NULL})
+                if baseline
+                else rinterface.NULL,
+            )
+        model, info, summary, baseline_press_rmse = value
+        return Trained(pickle.dumps(model), _plain(info), _plain(summary), _plain(baseline_press_rmse), warned)
 
     return _in_r(job)
 
@@ -152,14 +178,17 @@ def _in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             traceback.clear_frames(error.__traceback__)
             raise
 
-    if not _r_thread._threads:  # its thread is made at the first submit, with the stack of that moment
-        with _started:
+    try:
+        if _r_thread._threads:
+            return _r_thread.submit(job).result()
+        with _started:  # the thread is made at the first submit, with the stack of that moment
             usual = threading.stack_size(STACK_BYTES)
             try:
                 return _r_thread.submit(job).result()
             finally:
                 threading.stack_size(usual)
-    return _r_thread.submit(job).result()
+    except BrokenExecutor:
+        raise RError("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?") from None
 
 
 def _call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
@@ -217,6 +246,26 @@ def _doubles(vector: rinterface.FloatSexpVector) -> "array[float]":
     values = array("d")
     values.frombytes(openrlib.ffi.buffer(openrlib.rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
     return values
+
+
+def _texts(texts: Sequence[str]) -> rinterface.StrSexpVector:
+    return rinterface.StrSexpVector(list(texts))
+
+
+@contextmanager
+def _heard(channel: str, write_line: Callable[[str], None]) -> Iterator[None]:
+    """Call write_line with each line of R's messages, or of what R prints."""
+    unfinished = ""
+
+    def write(text: str) -> None:
+        nonlocal unfinished
+        *lines, unfinished = (unfinished + text).split("\n")
+        for line in lines:
+            write_line(line)
+
+    callback = "consolewrite_warnerror" if channel == "message" else "consolewrite_print"
+    with callbacks.replace_in_module(callbacks, callback, write):
+        yield
 
 
 def _named_list(items: Mapping[str, Any]) -> rinterface.ListSexpVector:

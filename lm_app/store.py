@@ -3,18 +3,22 @@
     extra_files/<model>/
         model.toml, <data>.csv           what people write
         live                             the name of the version that is served
-        versions/<version>/              what training makes; never changed afterwards
+        versions/<version>/              what a training made; never changed afterwards
             modelr.pickle                the R lm
-            model_info.json
-            manifest.json                the sha256 of both
+            model_info.json              what is known about it
+            MODEL_CARD.md, *.svg         the same for people
+            manifest.json                how it was made, and the sha256 of each file
+            signature                    the HMAC of the manifest, where LM_SIGNING_KEY is set
 
 A version is written beside the others and renamed when it is whole; then `live` is replaced, which is
-atomic. So a reader sees one whole version, or the one before, and a training that dies leaves only a
-folder whose name starts with a dot, which the next one removes.
+atomic. So a reader sees one whole version, or the one before, and a training that dies leaves only
+files whose names start with a dot, which the next one removes. There are no links: it works on a network
+share as well.
 """
 
 import fcntl
 import hashlib
+import hmac
 import json
 import logging
 import os
@@ -37,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 VERSION = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
-PICKLE, INFO, MANIFEST = "modelr.pickle", "model_info.json", "manifest.json"
+PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,18 @@ class LiveModel:
 
     name: str
     version: str
+    folder: Path
+    manifest: dict[str, Any]
     info: dict[str, Any]
     lm: r_engine.Model
+
+    def files(self) -> list[str]:
+        """The names of the version's files."""
+        return list(self.manifest["files"])
+
+    def read(self, file: str) -> bytes:
+        """One of the version's files; raises Damaged where it is not what training wrote."""
+        return read_file(self.folder, self.manifest, file)
 
 
 class Damaged(Exception):
@@ -127,18 +141,22 @@ def _stamp(file: str) -> Stamp:
 
 def _look(where: Path, last_good: LiveModel | None) -> _Seen:
     pointer = where / "live"
-    files = [str(where / "model.toml"), str(pointer)]
-    stamps = [_stamp(file) for file in files]  # before reading: a change meanwhile is seen next time
-    if stamps[1] is None and last_good is None:
-        return _Seen(files, stamps, None)
-    try:
-        version = _read_pointer(pointer)
-        in_version = [str(where / "versions" / version / file) for file in (PICKLE, INFO, MANIFEST)]
-        files += in_version
-        stamps += [_stamp(file) for file in in_version]
-        return _Seen(files, stamps, _read(where, version))
-    except Damaged as damage:
-        logger.error("model %s: %s", where.name, damage)
+    while True:
+        files = [str(where / "model.toml"), str(pointer)]
+        stamps = [_stamp(file) for file in files]  # before reading: a change meanwhile is seen next time
+        if stamps[1] is None and last_good is None and not versions(where):
+            return _Seen(files, stamps, None)
+        try:
+            version = _read_pointer(pointer)
+            in_version = [str(where / "versions" / version / file) for file in (PICKLE, INFO, MANIFEST)]
+            files += in_version
+            stamps += [_stamp(file) for file in in_version]
+            return _Seen(files, stamps, _read(where, version))
+        except Damaged as damage:
+            if stamps[1] == _stamp(str(pointer)):
+                logger.error("model %s: %s", where.name, damage)
+                break
+            # else it was replaced meanwhile, and the version that it named may have been removed since
     good = last_good or _newest_good(where)
     if good:
         logger.error("model %s: version %s is served instead", where.name, good.version)
@@ -157,15 +175,46 @@ def _read_pointer(pointer: Path) -> str:
 
 def _read(where: Path, version: str) -> LiveModel:
     """The version in memory; raises Damaged where its files are not whole."""
+    folder = where / "versions" / version
+    manifest = read_manifest(folder)
     try:
-        manifest = json.loads((where / "versions" / version / MANIFEST).read_bytes())
-        contents = {file: (where / "versions" / version / file).read_bytes() for file in (PICKLE, INFO)}
-        for file, content in contents.items():
-            if hashlib.sha256(content).hexdigest() != manifest["files"][file]:
-                raise Damaged(f"version {version}: {file} is not what training wrote (its sha256 differs)")
-        return LiveModel(where.name, version, json.loads(contents[INFO]), r_engine.Model(contents[PICKLE]))
-    except (OSError, ValueError, KeyError, TypeError, r_engine.RError) as error:
+        info = json.loads(read_file(folder, manifest, INFO))
+        lm = r_engine.Model(read_file(folder, manifest, PICKLE))
+    except (ValueError, r_engine.RError) as error:
         raise Damaged(f"version {version} can't be read: {error}") from None
+    return LiveModel(where.name, version, folder, manifest, info, lm)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A version's manifest; raises Damaged where it is none, or not signed although LM_SIGNING_KEY is set."""
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        if settings.LM_SIGNING_KEY:
+            signature = folder / SIGNATURE
+            if not signature.is_file() or not hmac.compare_digest(signature.read_bytes(), _sign(content)):
+                raise Damaged(f"version {folder.name}: it is not signed with LM_SIGNING_KEY, or was changed since")
+        manifest: dict[str, Any] = json.loads(content)
+        manifest["recipe"], manifest["files"][INFO], manifest["files"][PICKLE]  # it is of this kind
+        if (manifest["model"], manifest["version"]) != (folder.parent.parent.name, folder.name):
+            raise Damaged(f"version {folder.name}: its manifest is that of another version")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"version {folder.name}: its manifest can't be read: {error!r}") from None
+
+
+def read_file(folder: Path, manifest: dict[str, Any], file: str) -> bytes:
+    """One file of a version; raises Damaged where it is not what training wrote."""
+    try:
+        content = (folder / file).read_bytes()
+    except OSError as error:
+        raise Damaged(f"version {folder.name}: {error!r}") from None
+    if hashlib.sha256(content).hexdigest() != manifest["files"][file]:
+        raise Damaged(f"version {folder.name}: {file} is not what training wrote (its sha256 differs)")
+    return content
+
+
+def _sign(content: bytes) -> bytes:
+    return hmac.new(settings.LM_SIGNING_KEY.encode(), content, "sha256").hexdigest().encode()
 
 
 def _newest_good(where: Path) -> LiveModel | None:
@@ -175,6 +224,21 @@ def _newest_good(where: Path) -> LiveModel | None:
         except Damaged as damage:
             logger.error("model %s: %s", where.name, damage)
     return None
+
+
+def read_info(where: Path, version: str) -> dict[str, Any]:
+    """A version's information; raises Damaged where it is not what training wrote."""
+    folder = where / "versions" / version
+    info: dict[str, Any] = json.loads(read_file(folder, read_manifest(folder), INFO))
+    return info
+
+
+def live_version(where: Path) -> str | None:
+    """The name that the pointer holds, or None."""
+    try:
+        return _read_pointer(where / "live")
+    except Damaged:
+        return None
 
 
 def versions(where: Path) -> list[str]:
@@ -187,32 +251,65 @@ def versions(where: Path) -> list[str]:
 
 @contextmanager
 def only_training(where: Path) -> Iterator[None]:
-    """Held during a training: two trainings of one model don't mix. Raises TrainingError where one is running."""
+    """Held while a model's versions change: two trainings don't mix. Raises TrainingError where one is running."""
     with (where / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TrainingError("another training of this model is running; try again when it has ended") from None
-        for leftover in [*where.glob(".live-*"), *where.glob("versions/.new-*")]:
+        for leftover in [*where.glob(".live-*"), *where.glob("versions/.*")]:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield
 
 
-def publish(where: Path, pickled: bytes, info: dict[str, Any]) -> Path:
-    """Write a new version, and make it the live one. Returns its folder."""
+def publish(where: Path, contents: dict[str, bytes], facts: dict[str, Any], keep: int) -> str:
+    """Write a new version, make it the live one, and remove those beyond the newest `keep`. Returns its name.
+
+    `contents` are its files; `facts` are told in its manifest.
+    """
     version = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    hashes = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+    manifest = {"model": where.name, "version": version, **facts, "files": hashes}
+    contents = {**contents, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False).encode()}
+    if settings.LM_SIGNING_KEY:
+        contents[SIGNATURE] = _sign(contents[MANIFEST])
     new = where / "versions" / f".new-{version}"
     new.mkdir(parents=True)
-    contents = {PICKLE: pickled, INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode()}
-    manifest = {"version": version, "files": {k: hashlib.sha256(v).hexdigest() for k, v in contents.items()}}
-    contents[MANIFEST] = json.dumps(manifest, indent=2).encode()
-    for file, content in contents.items():
-        _write(new / file, content)
-    _sync(new)
-    whole = new.rename(new.with_name(version))
-    _sync(whole.parent)
+    try:
+        for file, content in contents.items():
+            _write(new / file, content)
+        _sync(new)
+        new.rename(new.with_name(version))
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _sync(new.parent)
     activate(where, version)
-    return whole
+    for old in set(versions(where)[:-keep]) - {version}:  # a clock that was set back may have made it the oldest
+        shutil.rmtree((where / "versions" / old).rename(where / "versions" / f".old-{old}"))
+    return version
+
+
+def switch(where: Path, version: str | None) -> str:
+    """Make the named version the live one, or the one before the live one; returns its name.
+
+    Raises TrainingError where there is no such version, or it is damaged.
+    """
+    with only_training(where):
+        names = versions(where)
+        if version is None:
+            earlier = [name for name in names if name < (live_version(where) or "")]
+            if not earlier:
+                raise TrainingError(f"{where.name}: there is no version before the live one")
+            version = earlier[-1]
+        if version not in names:
+            raise TrainingError(f"{where.name}: there is no version {version!r}; there are: {', '.join(names)}")
+        try:
+            _read(where, version)
+        except Damaged as damage:
+            raise TrainingError(f"{where.name}: {damage}; the live version stays") from None
+        activate(where, version)
+        return version
 
 
 def activate(where: Path, version: str) -> None:

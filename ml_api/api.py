@@ -13,6 +13,7 @@ from lm_app.api import models_router, router
 from lm_app.errors import RequestError
 from lm_app.openapi import describe_models
 from lm_app.r_engine import RError
+from lm_app.store import Damaged
 from ml_api.problems import problem_response, server_error
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,13 @@ def request_error(request: HttpRequest, error: RequestError) -> HttpResponse:
 def r_refused(request: HttpRequest, error: RError) -> HttpResponse:
     """The request passed our checks, but not R's: such as a number that factor(x) did not meet in training."""
     return problem_response(422, "R refused", f"R can't predict for this: {error}")
+
+
+@api.exception_handler(Damaged)
+def damaged(request: HttpRequest, error: Damaged) -> HttpResponse:
+    """A file of the live version was changed since it was loaded."""
+    logger.error("%s: %s", request.path, error)
+    return problem_response(503, "Version damaged", f"{error}; train the model again, or roll it back.")
 
 
 @api.exception_handler(Exception)

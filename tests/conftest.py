@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -74,7 +75,7 @@ SERVERS = {
     "gunicorn sync": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--worker-class", "sync", "--workers", "2"],
     "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers", "1", "--threads", "8"],
 }
-StartServer = Callable[[str], AbstractContextManager[Server]]
+StartServer = Callable[..., AbstractContextManager[Server]]
 
 
 @pytest.fixture
@@ -82,11 +83,11 @@ def serve(models: Path, tmp_path: Path) -> StartServer:
     """Start one of SERVERS on the test's models, as a user does."""
 
     @contextmanager
-    def start(kind: str, **environment: str) -> Iterator[Server]:
+    def start(kind: str, prefix: str = "", **environment: str) -> Iterator[Server]:
         port = free_port()
         log = tmp_path / "server.log"
         variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1", **environment}
-        command = [part.format(port=port) for part in SERVERS[kind]]
+        command = [*shlex.split(prefix), *(part.format(port=port) for part in SERVERS[kind])]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=variables, stdout=output, stderr=output, preexec_fn=restore_interrupt

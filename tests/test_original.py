@@ -136,7 +136,7 @@ def test_predict_by_one_number_needs_a_model_of_one_number(models: Path, client:
     (folder / "timedistance.csv").write_text("time,distance,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n")
     toml = (folder / "model.toml").read_text().replace("time ~ distance", "time ~ distance + kind")
     (folder / "model.toml").write_text(toml + "[factors]\nkind = []\n")
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     answer = client.get("/lm/api/predict/5")
     assert answer.status_code == 422
     assert "distance, kind" in answer.json()["detail"]

@@ -104,7 +104,7 @@ def test_etag_is_answered_with_304_until_retrained(models: Path, client: Client,
     first = client.get(url)
     again = client.get(url, headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content, again["LM-Version"]) == (304, b"", first["LM-Version"])
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     new = client.get(url, headers={"If-None-Match": first["ETag"]})
     assert new.status_code == 200
     assert new["ETag"] != first["ETag"]
@@ -138,13 +138,13 @@ def logical_model(models: Path) -> None:
         "y,x,on\n1,1,FALSE\n4,2,TRUE\n8,3,FALSE\n6,3,TRUE\n5,2,FALSE\n2,1,TRUE\n7,2,FALSE\n"
     )
     (folder / "model.toml").write_text('title = "t"\ndata = "timedistance.csv"\nformula = "y ~ x + on"\n')
-    training.update("timedistance")
+    training.update("timedistance", force=True)
 
 
 def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) -> None:
     toml = models / "timedistance" / "model.toml"
     toml.write_text(toml.read_text().replace("~ distance", "~ log(distance)"))
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=-1&extrapolation=flag").json()
     assert (answer["fit"], answer["warnings"]) == (None, ["NaNs produced"])
     text = client.post(
@@ -158,7 +158,7 @@ def test_what_only_r_can_refuse_is_422(models: Path, client: Client) -> None:
     toml = models / "timedistance" / "model.toml"
     toml.write_text(toml.read_text().replace("~ distance", "~ factor(distance > 9)").replace("distance > 9", "round"))
     toml.write_text(toml.read_text().replace("factor(round)", "factor(distance %/% 10)"))
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=99&extrapolation=flag")
     assert "has new level 9" in problem(answer, 422)["detail"]
 
@@ -294,7 +294,7 @@ def test_a_predictor_named_as_an_option_is_asked_by_post(models: Path, client: C
     folder = models / "timedistance"
     (folder / "timedistance.csv").write_text("time,level\n1,2\n3,3\n4,5\n7,7\n")
     (folder / "model.toml").write_text((folder / "model.toml").read_text().replace("~ distance", "~ level"))
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     assert (
         "level: a predictor and an option; ask this model by POST"
         in problem(client.get("/lm/api/predict?level=3"), 422)["detail"]

@@ -45,7 +45,7 @@ def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, model
         asking = [clients.submit(ask, server) for _ in range(4)]
         time.sleep(0.3)
         data.write_text(data.read_text().replace("55,32", "75,32"))
-        training.update("timedistance")
+        training.update("timedistance", force=True)
         retrained = server.get("/lm/api/predict/29.5")
         time.sleep(0.3)
         stop.set()

@@ -50,7 +50,7 @@ def test_damaged_version_at_start_falls_back_to_an_older_one(
     models: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     older = (models / "timedistance" / "live").read_text().strip()
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     live_file(models, "modelr.pickle").write_bytes(b"rubbish")
     assert client.get("/lm/api/predict/29.5")["LM-Version"] == older
     assert f"version {older} is served instead" in caplog.text
@@ -104,7 +104,8 @@ def test_a_pickle_of_something_else_is_refused(models: Path, content: bytes) -> 
 def republish(models: Path, pickled: bytes) -> None:
     """A version with these bytes, and the right hash of them."""
     folder = models / "timedistance"
-    store._read(folder, store.publish(folder, pickled, {}).name)
+    contents = {"modelr.pickle": pickled, "model_info.json": b"{}"}
+    store._read(folder, store.publish(folder, contents, {"recipe": {}}, keep=10))
 
 
 def test_training_cleans_up_what_a_killed_one_left(models: Path) -> None:
@@ -112,7 +113,7 @@ def test_training_cleans_up_what_a_killed_one_left(models: Path) -> None:
     (folder / "versions" / ".new-20200101T000000.000000Z").mkdir()
     (folder / "versions" / ".new-20200101T000000.000000Z" / "modelr.pickle").touch()
     (folder / ".live-20200101T000000.000000Z").touch()
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     assert not list(folder.glob(".live-*")) + list(folder.glob("versions/.new-*"))
 
 
@@ -120,15 +121,15 @@ def test_two_trainings_of_one_model_at_once_do_not_mix(models: Path) -> None:
     with (models / "timedistance" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(TrainingError, match="timedistance: another training of this model is running"):
-            training.update("timedistance")
-    training.update("timedistance")
+            training.update("timedistance", force=True)
+    training.update("timedistance", force=True)
 
 
 def test_the_pickle_is_small_and_has_no_data(models: Path) -> None:
     data = models / "timedistance" / "timedistance.csv"
     small = live_file(models, "modelr.pickle").stat().st_size
     data.write_text("time,distance\n" + "".join(f"{i % 7 + i},{i}\n" for i in range(20_000)))
-    training.update("timedistance")
+    training.update("timedistance", force=True)
     assert live_file(models, "modelr.pickle").stat().st_size < small + 200
 
 

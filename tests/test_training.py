@@ -1,6 +1,7 @@
 """manage.py runscript update_lm."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from django.core.management import call_command
 from django.test import Client
 
 
-def update_lm(*names: str) -> None:
-    call_command("runscript", "update_lm", "--script-args", *names)
+def update_lm(*words: str) -> None:
+    call_command("runscript", "update_lm", "--script-args", f" {shlex.join(words)}")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *names: str) -> str:
@@ -23,11 +24,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *names: str) -> str:
 
 
 def test_update_lm_trains_all_models_and_says_what_it_wrote(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("runscript", "update_lm")
+    update_lm("--force")
     output = capsys.readouterr().out
     for name in ("timedistance", "heightweight"):
         version = (models / name / "live").read_text().strip()
-        for file in ("modelr.pickle", "model_info.json", "manifest.json"):
+        for file in ("modelr.pickle", "model_info.json", "manifest.json", "MODEL_CARD.md", "fit.svg", "normal_qq.svg"):
             assert f"{name}: wrote {models}/{name}/versions/{version}/{file}\n" in output
             assert (models / name / "versions" / version / file).is_file()
     assert "Residual standard error: 6.719 on 8 degrees of freedom" in output
@@ -35,7 +36,7 @@ def test_update_lm_trains_all_models_and_says_what_it_wrote(models: Path, capsys
 
 def test_update_lm_trains_the_named_model_only(models: Path) -> None:
     before = (models / "heightweight" / "live").read_text()
-    update_lm("timedistance")
+    update_lm("timedistance", "--force")
     assert (models / "heightweight" / "live").read_text() == before
     assert len(list((models / "timedistance" / "versions").iterdir())) == 2
 
@@ -51,7 +52,7 @@ def test_update_lm_is_served_at_once(models: Path, client: Client) -> None:
 
 def test_update_lm_goes_on_after_a_model_that_fails(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (models / "heightweight" / "heightweight.csv").unlink()
-    assert "heightweight" in refusal(capsys)
+    assert "heightweight" in refusal(capsys, "--force")
     assert len(list((models / "timedistance" / "versions").iterdir())) == 2
 
 
@@ -164,7 +165,7 @@ def test_a_column_does_not_hide_a_key(models: Path, client: Client) -> None:
     folder = models / "timedistance"
     (folder / "timedistance.csv").write_text("time,fitted\n1,2\n3,3\n4,5\n7,7\n")
     (folder / "model.toml").write_text((folder / "model.toml").read_text().replace("~ distance", "~ fitted"))
-    update_lm("timedistance")
+    update_lm("timedistance", "--force")
     assert client.get("/lm/api/key/fitted_values").json() == [1.271186, 2.372881, 4.576271, 6.779661]
 
 
