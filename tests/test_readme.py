@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lm_app import training
 from ml_api import settings as project_settings
 from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
 
@@ -57,12 +58,14 @@ def assert_same_but_for_last_digits(found: str, shown: str) -> None:
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-12)
 
 
-def test_scripts_run(models: Path) -> None:
+def test_scripts_run(models: Path, tmp_path: Path) -> None:
     scripts = [command for command, _ in commands() if command.startswith("python manage.py runscript")]
-    assert scripts
+    assert len(scripts) >= 6
+    training.update("timedistance", force=True)  # so that there is a version before the live one
+    (tmp_path / "cars.csv").write_text("dist,speed\n2,4\n10,4.5\n4,7\n22,7.5\n16,8\n")
     for command in scripts:
-        words = [sys.executable, *shlex.split(command)[1:]]
-        subprocess.run(words, cwd=ROOT, env={**os.environ, "LM_MODELS_DIR": str(models)}, check=True)
+        words = [sys.executable, *shlex.split(command.replace("manage.py", str(ROOT / "manage.py")))[1:]]
+        subprocess.run(words, cwd=tmp_path, env={**os.environ, "LM_MODELS_DIR": str(models)}, check=True)
 
 
 def test_every_command_is_tested() -> None:
@@ -122,7 +125,7 @@ def test_make_run_on_a_fresh_clone_and_the_second_time_within_seconds(clone: Pat
 
 
 def test_the_commands_by_hand_on_a_fresh_clone(clone: Path, tmp_path: Path) -> None:
-    assert [command for command, _ in commands() if command in BY_HAND] == BY_HAND
+    assert [command for command, _ in commands() if command in BY_HAND][: len(BY_HAND)] == BY_HAND
     port = free_port()
     script = "\n".join(["set -e", *BY_HAND[:-1], f"exec {BY_HAND[-1]} {port}"])
     end(run_until_predicting(["bash", "-c", script], clone, port, tmp_path / "log", 400))

@@ -12,14 +12,20 @@ read_data <- function(file, csv = list()) {
   if (!any(nzchar(first))) refuse(" is empty")
   sep <- if (!is.null(csv$sep)) csv$sep else if (grepl(";", first[1]) && !grepl(",", first[1])) ";" else ","
   comma <- sep == ";" && any(grepl("[0-9],[0-9]", first))
+  read <- function(...) read.table(
+    file, header = TRUE, sep = sep, dec = if (!is.null(csv$dec)) csv$dec else if (comma) "," else ".",
+    na.strings = if (is.null(csv$na)) c("NA", "") else unlist(csv$na), quote = "\"", comment.char = "",
+    strip.white = TRUE, check.names = FALSE, fill = FALSE, row.names = NULL, ...,
+    # only declared, not converted, where it is R's own: converting takes time
+    encoding = if (encoding == "UTF-8") "UTF-8" else "unknown", fileEncoding = if (encoding == "UTF-8") "" else encoding
+  )
   data <- tryCatch(
-    read.table(
-      file, header = TRUE, sep = sep, dec = if (!is.null(csv$dec)) csv$dec else if (comma) "," else ".",
-      na.strings = if (is.null(csv$na)) c("NA", "") else unlist(csv$na), quote = "\"", comment.char = "",
-      strip.white = TRUE, check.names = FALSE, fill = FALSE, row.names = NULL,
-      # only declared, not converted, where it is R's own: converting takes time
-      encoding = if (encoding == "UTF-8") "UTF-8" else "unknown", fileEncoding = if (encoding == "UTF-8") "" else encoding
-    ),
+    {
+      some <- read(nrows = 1000)
+      # To know the columns' classes saves most of the time and the memory; where they change further on, R finds out
+      if (nrow(some) < 1000) some
+      else tryCatch(read(colClasses = vapply(some, function(x) class(x)[1], "")), error = function(e) read())
+    },
     error = function(e) refuse(": ", conditionMessage(e)),
     warning = function(w) refuse(": ", conditionMessage(w))
   )

@@ -46,6 +46,7 @@ plain <- function(values) I(if (is.factor(values)) as.character(values) else unn
 
 all_or_summary <- function(values) {
   if (length(values) <= complete_up_to) return(plain(values))
+  on.exit(release_memory(length(values)))
   if (!is.numeric(values)) return(list(n = length(values), counts = as.list(table(values))))
   as.list(c(n = length(values), setNames(
     as.numeric(summary(values)), c("min", "first_quartile", "median", "mean", "third_quartile", "max")
@@ -104,14 +105,16 @@ press_rmse <- function(model, hat = hatvalues(model)) sqrt(mean((residuals(model
 
 # What plot.lm() shows, in numbers.
 diagnostics <- function(model, hat) {
-  n <- nobs(model)
-  standardised <- rstandard(model, infl = list(hat = hat, sigma = sigma(model), wt.res = weighted.residuals(model, FALSE)))
-  cook <- standardised^2 * hat / ((1 - hat) * model$rank)
+  n <- length(hat)
+  release_memory(n)
+  cook <- cooks.distance(model, hat = hat)
+  release_memory(n)
   normal <- tryCatch(shapiro.test(evenly(residuals(model), 5000)), error = function(e) NULL)
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised as by
   # Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-squared with 1 df.
   statistic <- n * suppressWarnings(cor(residuals(model)^2, fitted(model)))^2
-  most <- head(order(-cook), 5)
+  release_memory(n)
+  most <- head(order(cook, decreasing = TRUE), 5)
   list(
     shapiro_wilk = if (!is.null(normal)) list(w = normal$statistic[[1]], p_value = normal$p.value),
     breusch_pagan = list(statistic = statistic, p_value = pchisq(statistic, 1, lower.tail = FALSE)),

@@ -12,7 +12,7 @@ write_plots <- function(model, data, folder) {
     par(mar = c(4.5, 4.5, 2.5, 1))
     draw()
   }
-  picture("fit", function() if (has_line(model, data)) plot_line(model, data, rows) else plot_fitted(model, rows))
+  picture("fit", function() if (has_line(model, data)) plot_line(model, data, rows) else plot_fitted(model, data, rows))
   if (length(rows) < nrow(data)) { # plot.lm() draws every point, so draw a fit to some of the rows
     environment <- list2env(list(data = data[rows, , drop = FALSE]), parent = globalenv())
     formula <- formula(model)
@@ -37,16 +37,18 @@ plot_line <- function(model, data, rows) {
   band <- function(interval) suppressWarnings(predict(model, grid, interval = interval))
   confidence <- band("confidence")
   prediction <- band("prediction")
-  y <- model.response(model$model)
+  y <- response(model, data)
   plot(x[rows], y[rows], xlab = name, ylab = response_label(model), ylim = range(y, prediction, na.rm = TRUE), pch = 19)
   matlines(grid[[1]], cbind(confidence, prediction[, -1]), lty = c(1, 2, 2, 3, 3), col = c(4, 4, 4, 2, 2))
   legend("topleft", c("fit", "95 % confidence", "95 % prediction"), lty = 1:3, col = c(4, 4, 2), bty = "n")
 }
 
-plot_fitted <- function(model, rows) {
-  plot(fitted(model)[rows], model.response(model$model)[rows], pch = 19,
+plot_fitted <- function(model, data, rows) {
+  plot(fitted(model)[rows], response(model, data)[rows], pch = 19,
        xlab = "fitted", ylab = paste("observed", response_label(model)))
   abline(0, 1, col = 4)
 }
+
+response <- function(model, data) eval(formula(model)[[2]], data, globalenv())
 
 response_label <- function(model) deparse1(formula(model)[[2]])

@@ -19,14 +19,20 @@ train <- function(file, formula, weights = NULL, factors = list(), stepwise = "n
   given <- read_formula(formula, names(raw))
   data <- model_data(raw, given, weights, factors)
   message("fitting ", formula, " to ", nrow(data), " observations")
+  release_memory(nrow(data))
   fitted <- fit(given, data, weights, stepwise)
-  model <- fitted$model
+  release_memory(nrow(data))
+  model <- without_copies(fitted$model)
+  fitted$model <- NULL
+  release_memory(nrow(data))
   trained <- for_prediction(model, data)
   check_rows_stand_alone(trained, model, data)
   message("describing the model")
   s <- summary(model)
   text <- paste(capture.output(print(s))[-1], collapse = "\n")
+  release_memory(nrow(data))
   hat <- hatvalues(model)
+  release_memory(nrow(data))
   info <- describe(model, s, hat, text, data[setdiff(names(data), weights)], given, fitted$steps)
   if (!is.null(plots)) {
     message("drawing")
@@ -52,7 +58,8 @@ model_data <- function(raw, formula, weights, factors) {
 
 # Returns a list: model, and steps, what step() printed.
 fit <- function(formula, data, weights = NULL, stepwise = "none") {
-  environment(formula) <- environment() # step() looks for the data where the formula was made
+  # step() looks for the data where the formula was made, and that place lives as long as the model
+  environment(formula) <- list2env(list(data = data), parent = globalenv())
   call <- bquote(lm(formula = .(formula), data = data))
   if (!is.null(weights)) call$weights <- as.name(weights)
   model <- eval(call)
@@ -62,7 +69,7 @@ fit <- function(formula, data, weights = NULL, stepwise = "none") {
   } else if (stepwise == "forward") {
     scope <- formula(model)
     call$formula <- update(scope, . ~ 1)
-    environment(call$formula) <- environment()
+    environment(call$formula) <- environment(formula)
     steps <- capture.output(model <- step(eval(call), scope = scope, direction = stepwise), split = TRUE)
   }
   if (model$rank == 0) stop("the model has no coefficients to estimate")
@@ -71,6 +78,17 @@ fit <- function(formula, data, weights = NULL, stepwise = "none") {
   if (length(predictors(model)) == 0) stop("stepwise selection dropped every predictor; none of them helps to predict the response")
   list(model = model, steps = steps)
 }
+
+# Without the names "1", "2", ... of each residual, and without the copy of the data: with many observations,
+# they are a good part of the memory.
+without_copies <- function(model) {
+  for (part in c("residuals", "effects", "fitted.values")) names(model[[part]]) <- NULL
+  model$model <- NULL
+  model
+}
+
+# R leaves what it no longer needs lying about for a while; with many observations that doubles the memory.
+release_memory <- function(n) if (n > 1e5) gc()
 
 # The lm with what predict.lm() reads, intervals included: some KB, whatever the number of observations.
 # It needs R of the QR decomposition (its first rows), the residual sum of squares and the degrees of freedom.
