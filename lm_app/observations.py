@@ -52,7 +52,7 @@ class Faults:
 class Observations:
     """What R predicts for. `extrapolated` is set where the request asked to flag."""
 
-    columns: Mapping[str, "array[float]"]
+    columns: list["array[float]"]  # one for each predictor, in the model's order
     extrapolated: list[bool] | None
 
 
@@ -77,15 +77,17 @@ def check(
     faults: Faults,
 ) -> Observations:
     """The columns, all of one length, as R takes them; raises InvalidObservation with all faults."""
-    checked = {
-        p["name"]: _column(p, columns[p["name"]], shape, options, faults) for p in predictors if p["name"] in columns
-    }
+    checked = [
+        _column(predictor, columns[predictor["name"]], shape, options, faults)
+        for predictor in predictors
+        if predictor["name"] in columns
+    ]
     faults.stop_if_any()
     if options.extrapolation == "refuse":
         return Observations(checked, None)
-    ranges = [(checked[p["name"]], p["min"], p["max"]) for p in predictors if p["type"] == "numeric"]
-    rows = len(next(iter(checked.values())))
-    return Observations(checked, [any(not low <= x[i] <= high for x, low, high in ranges) for i in range(rows)])
+    ranges = [(x, p["min"], p["max"]) for x, p in zip(checked, predictors, strict=True) if p["type"] == "numeric"]
+    rows = range(len(checked[0]))
+    return Observations(checked, [any(not low <= x[row] <= high for x, low, high in ranges) for row in rows])
 
 
 def _column(

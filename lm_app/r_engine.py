@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
 
 from rpy2 import rinterface
 from rpy2.rinterface_lib import callbacks, openrlib
@@ -125,14 +125,15 @@ class Model:
         weakref.finalize(self, _dropped.put, self._number).atexit = False
 
     def predict(
-        self, columns: Mapping[str, Sequence[float]], interval: Interval = "none", level: float = 0.95
+        self, columns: Sequence["array[float]"], interval: Interval = "none", level: float = 0.95
     ) -> Prediction:
-        """R's `predict` for the observations that the columns hold, one column for each predictor.
+        """R's `predict` for the observations that the columns hold, one for each predictor, in the model's order.
 
-        All columns have one length; a factor's values are the positions of its levels, from 1.
+        All columns have one length; a factor's values are the positions of its levels, from 1, a logical's 0 and 1.
         Raises RError where R refuses them.
         """
-        return _in_r(_predict, self._number, columns, interval, level)
+        x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
+        return _in_r(_predict, self._number, x, len(columns[0]), interval, level)
 
 
 def start() -> None:
@@ -142,8 +143,9 @@ def start() -> None:
 
 # Everything below runs in R's thread, except _in_r, which hands it over.
 
-_models: dict[int, rinterface.ListSexpVector] = {}
+_models: dict[int, rinterface.SexpClosure] = {}
 _numbers = itertools.count()
+_INTERVALS: dict[Interval, rinterface.IntSexpVector] = {}
 # Numbers of models that nobody holds any more. Their R objects may only be released in R's thread,
 # and this queue is safe to use where Python's garbage collector happens to run.
 _dropped: SimpleQueue[int] = SimpleQueue()
@@ -162,6 +164,7 @@ def _start_r() -> None:
     os.environ.update(before)
     # The order of a factor's levels shall not depend on the machine.
     rinterface.baseenv["Sys.setlocale"]("LC_COLLATE", "C")
+    _INTERVALS.update({name: rinterface.IntSexpVector([i]) for i, name in enumerate(get_args(Interval))})
     for file in R_FILES:
         rinterface.baseenv["source"](str(file))
 
@@ -198,7 +201,11 @@ def _in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def _call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
     """Call a function of our .R files: its value, still R's, and the warnings. Raises RError."""
-    outcome = rinterface.globalenv["attempt"](rinterface.globalenv[function], *args, **kwargs)
+    return _outcome(rinterface.globalenv["attempt"](rinterface.globalenv[function], *args, **kwargs))
+
+
+def _outcome(outcome: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
+    """What attempt in attempt.R returned: the value and the warnings. Raises RError."""
     if outcome.names[0] == "error":
         raise RError(" ".join(outcome[0][0].split()))
     value, warned = outcome
@@ -213,7 +220,7 @@ def _load(pickled: bytes) -> int:
     if not isinstance(model, rinterface.ListSexpVector) or not _call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
     number = next(_numbers)
-    _models[number] = model
+    _models[number], _ = _call("prepare", model)
     return number
 
 
@@ -226,21 +233,19 @@ class _LmUnpickler(pickle.Unpickler):
         return rinterface.ListSexpVector
 
 
-def _predict(number: int, columns: Mapping[str, Sequence[float]], interval: Interval, level: float) -> Prediction:
-    value, warned = _call(
-        "predict_columns",
-        _models[number],
-        _named_list({name: _vector(values) for name, values in columns.items()}),
-        interval,
-        level,
-    )
-    fit, *limits = (_doubles(vector).tolist() for vector in value)
-    lower, upper = limits or (None, None)
-    return Prediction(fit, lower, upper, warned)
+def _predict(number: int, x: "array[float]", rows: int, interval: Interval, level: float) -> Prediction:
+    answer = _models[number](_vector(x), _INTERVALS[interval], rinterface.FloatSexpVector([level]))
+    warned: list[str] = []
+    if isinstance(answer, rinterface.ListSexpVector):
+        answer, warned = _outcome(answer)
+    numbers = _doubles(answer).tolist()
+    if interval == "none":
+        return Prediction(numbers, None, None, warned)
+    return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)
 
 
-def _vector(values: Sequence[float]) -> rinterface.FloatSexpVector:
-    return rinterface.FloatSexpVector.from_memoryview(memoryview(array("d", values)))
+def _vector(values: "array[float]") -> rinterface.FloatSexpVector:
+    return rinterface.FloatSexpVector.from_memoryview(memoryview(values))
 
 
 def _doubles(vector: rinterface.FloatSexpVector) -> "array[float]":

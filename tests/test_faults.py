@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -192,7 +193,7 @@ def test_200_publications_and_rollbacks_under_load(serve: StartServer, models: P
             assert report
             assert report.version
             model = store._read(folder, report.version.name)
-            right[model.version] = model.lm.predict({"distance": [29.5]}).fit[0]
+            right[model.version] = model.lm.predict([array("d", [29.5])]).fit[0]
         stop.set()
         assert sum(client.result() for client in asking) > 200
     seen = answers.keys() & right.keys()

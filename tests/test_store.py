@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def test_models_that_nobody_holds_are_dropped_in_r(models: Path) -> None:
     r_engine.start()
     before = len(r_engine._models)
     for _ in range(50):
-        r_engine.Model(pickled).predict({"distance": [7.0]})
+        r_engine.Model(pickled).predict([array("d", [7.0])])
     r_engine.start()
     assert len(r_engine._models) <= before + 1
 

@@ -104,10 +104,23 @@ for_prediction <- function(model, data) {
     coefficients = model$coefficients, residuals = sqrt(rss), rank = model$rank, df.residual = model$df.residual,
     qr = structure(list(qr = unname(model$qr$qr[rows, , drop = FALSE]), rank = model$rank, pivot = model$qr$pivot), class = "qr"),
     xlevels = model$xlevels, contrasts = model$contrasts, call = call, terms = terms,
-    levels = lapply(Filter(Negate(is.numeric), data[predictors(model)]), levels)
+    levels = levels_by_position(data[predictors(model)]),
+    probe = probe(data[predictors(model)])
   )
   if (weighted) kept$weights <- 1 # predict() warns that a weighted fit's prediction interval takes weight 1
   structure(kept, class = "lm")
+}
+
+# For prepare(): for each predictor that is no number, its position and its levels (NULL for a logical).
+levels_by_position <- function(data)
+  lapply(which(!vapply(data, is.numeric, TRUE)), function(i) list(position = i, levels = levels(data[[i]])))
+
+# Observations with every level and at both ends of every range, for prepare() to try: the columns as it takes them.
+probe <- function(data) {
+  rows <- lapply(data, function(values) {
+    if (is.numeric(values)) c(which.min(values), which.max(values)) else match(unique(values), values)
+  })
+  lapply(data[unique(unlist(rows)), , drop = FALSE], as.numeric)
 }
 
 # A term such as cut(x, 3) or scale(x) * mean(x) may mean one thing in 10 rows and another in one.
