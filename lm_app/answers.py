@@ -12,6 +12,11 @@ from lm_app.schemas import Options
 from lm_app.store import LiveModel
 
 
+def bare_number(prediction: Prediction) -> HttpResponse:
+    """The one fit, rounded to 6 decimals as in the original project."""
+    return _json(round(prediction.fit[0], 6))
+
+
 def one(model: LiveModel, options: Options, observations: Observations, prediction: Prediction) -> HttpResponse:
     """The answer for one observation: a flat object."""
     columns = _columns(observations, prediction)

@@ -39,7 +39,8 @@ def names_the_version(operation: Callable[..., HttpResponse]) -> Callable[..., H
         if request.method == "GET" and response.status_code == 200:
             etag = response["ETag"] = f'"{model.name}-{model.version}"'
             response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
-            response = get_conditional_response(request, etag=etag, response=response) or response
+            if "If-None-Match" in request.headers:
+                response = get_conditional_response(request, etag=etag, response=response) or response
         response["LM-Model"], response["LM-Version"] = model.name, model.version
         return response
 
@@ -62,6 +63,46 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for name, model in store.all_live().items()
     ]
+
+
+# Those that are asked most come first: Django tries URLs in their order.
+
+
+@router.get("/predict/{value}", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")
+def predict_value(request: HttpRequest, value: str) -> HttpResponse:
+    """R's prediction, rounded to 6 decimals, for a model with one numeric predictor.
+
+    The value may have a dot or a comma, and must lie in the range of the training data.
+    """
+    model = live_model(request)
+    observations = requests.single_value(value, model.info["predictors"])
+    return answers.bare_number(model.lm.predict(observations.columns))
+
+
+@router.get("/predict", response={200: OneAnswer, 422: Problem, **PROBLEMS}, summary="Predict for one observation")
+def predict_one(request: HttpRequest) -> HttpResponse:
+    """R's prediction at full precision, with limits where an interval is asked for."""
+    model = live_model(request)
+    options, observations = requests.named_values(request.GET, model.info["predictors"])
+    prediction = model.lm.predict(observations.columns, options.interval, options.level)
+    return answers.one(model, options, observations, prediction)
+
+
+@router.post(
+    "/predict",
+    response={200: Any, **dict.fromkeys((400, 411, 413, 415, 422), Problem), **PROBLEMS},
+    summary="Predict for a data frame",
+)
+def predict_many(request: HttpRequest) -> HttpResponse:
+    """R's predictions for many observations.
+
+    The body is a data frame: JSON records, JSON columns or CSV. The answer has the shape of the request, or is
+    CSV where `Accept` asks for it.
+    """
+    model = live_model(request)
+    options, shape, observations = requests.data_frame(request, model.info["predictors"])
+    prediction = model.lm.predict(observations.columns, options.interval, options.level)
+    return answers.many(request, shape, model, options, observations, prediction)
 
 
 @router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)
@@ -109,41 +150,3 @@ def plot(request: HttpRequest, name: PathEx[str, P(example="fit")]) -> HttpRespo
     if name not in names:
         raise UnknownPlot(name, names)
     return HttpResponse(model.read(f"{name}.svg"), content_type="image/svg+xml")
-
-
-@router.get("/predict/{value}", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")
-def predict_value(request: HttpRequest, value: str) -> float:
-    """R's prediction, rounded to 6 decimals, for a model with one numeric predictor.
-
-    The value may have a dot or a comma, and must lie in the range of the training data.
-    """
-    model = live_model(request)
-    observations = requests.single_value(value, model.info["predictors"])
-    [fit] = model.lm.predict(observations.columns).fit
-    return round(fit, 6)
-
-
-@router.get("/predict", response={200: OneAnswer, 422: Problem, **PROBLEMS}, summary="Predict for one observation")
-def predict_one(request: HttpRequest) -> HttpResponse:
-    """R's prediction at full precision, with limits where an interval is asked for."""
-    model = live_model(request)
-    options, observations = requests.named_values(request.GET, model.info["predictors"])
-    prediction = model.lm.predict(observations.columns, options.interval, options.level)
-    return answers.one(model, options, observations, prediction)
-
-
-@router.post(
-    "/predict",
-    response={200: Any, **dict.fromkeys((400, 411, 413, 415, 422), Problem), **PROBLEMS},
-    summary="Predict for a data frame",
-)
-def predict_many(request: HttpRequest) -> HttpResponse:
-    """R's predictions for many observations.
-
-    The body is a data frame: JSON records, JSON columns or CSV. The answer has the shape of the request, or is
-    CSV where `Accept` asks for it.
-    """
-    model = live_model(request)
-    options, shape, observations = requests.data_frame(request, model.info["predictors"])
-    prediction = model.lm.predict(observations.columns, options.interval, options.level)
-    return answers.many(request, shape, model, options, observations, prediction)

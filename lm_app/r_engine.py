@@ -1,12 +1,15 @@
 """R inside this process: the only module that imports rpy2. No R object leaves it.
 
-R is single-threaded, and there is one R in a process. It lives in one thread of its own, which starts at
-the first use, in the process that uses it (so never before a server forks its workers). Everybody else
-hands that thread a job and waits. This also gives R
+There is one R in a process, and it is single-threaded: one lock admits one call at a time. It starts at the
+first use, in the process that uses it (so never before a server forks its workers), in a thread made for it:
 
-- a stack deep enough for R's recursion (on the usual 8 MB it dies of a segmentation fault),
-- no part in the process's signals: R takes them over where it runs in the main thread
-  (https://github.com/rpy2/rpy2/issues/875), and Ctrl-C no longer ends the server.
+- Where R runs in the main thread, it takes part in the process's signals, and Ctrl-C no longer ends the server
+  (https://github.com/rpy2/rpy2/issues/875). So it never does: the main thread hands its calls to R's thread.
+- On the usual stack of 8 MB, a deep recursion in R ends the process. R's thread has more, and it is there that
+  training meets what people write.
+
+Other threads, those of a threaded server that ask for predictions, call R themselves: to hand over costs more than
+R needs for an answer, and what they ask does not recurse.
 """
 
 import ctypes
@@ -24,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
@@ -141,12 +145,12 @@ def start() -> None:
     _in_r(lambda: None)
 
 
-# Everything below runs in R's thread, except _in_r, which hands it over.
+# Everything below runs with the lock held, except _in_r and _start_r_thread, which take it.
 
 _models: dict[int, rinterface.SexpClosure] = {}
 _numbers = itertools.count()
 _INTERVALS: dict[Interval, rinterface.IntSexpVector] = {}
-# Numbers of models that nobody holds any more. Their R objects may only be released in R's thread,
+# Numbers of models that nobody holds any more. Their R objects may only be released with the lock held,
 # and this queue is safe to use where Python's garbage collector happens to run.
 _dropped: SimpleQueue[int] = SimpleQueue()
 
@@ -170,33 +174,41 @@ def _start_r() -> None:
 
 
 _r_thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start_r)
-_started = threading.Lock()
+_r_is_started = threading.Event()
+_one_at_a_time = threading.Lock()
 
 
 def _in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run the function in R's thread and wait for its result or exception."""
+    """Run the function where R may be called, and wait for its result or exception."""
 
     def job() -> T:
-        while not _dropped.empty():
-            del _models[_dropped.get()]
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            # The frames may hold R objects, which must not be released in the caller's thread.
-            traceback.clear_frames(error.__traceback__)
-            raise
-
-    try:
-        if _r_thread._threads:
-            return _r_thread.submit(job).result()
-        with _started:  # the thread is made at the first submit, with the stack of that moment
-            usual = threading.stack_size(STACK_BYTES)
+        with _one_at_a_time:
+            while not _dropped.empty():
+                del _models[_dropped.get()]
             try:
-                return _r_thread.submit(job).result()
-            finally:
-                threading.stack_size(usual)
-    except BrokenExecutor:
-        raise RError("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?") from None
+                return function(*args, **kwargs)
+            except Exception as error:
+                # The frames may hold R objects, which must be released here, while no other thread is in R.
+                traceback.clear_frames(error.__traceback__)
+                raise
+
+    if not _r_is_started.is_set():
+        _start_r_thread()
+    if threading.current_thread() is threading.main_thread():
+        return _r_thread.submit(job).result()
+    return job()
+
+
+def _start_r_thread() -> None:
+    """Start R in its thread; raises RError where it does not start."""
+    with _one_at_a_time:  # the size of stacks is the process's, for threads that start now
+        usual = threading.stack_size(STACK_BYTES)
+        try:
+            _r_thread.submit(_r_is_started.set).result()
+        except BrokenExecutor:
+            raise RError("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?") from None
+        finally:
+            threading.stack_size(usual)
 
 
 def _call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
@@ -234,7 +246,7 @@ class _LmUnpickler(pickle.Unpickler):
 
 
 def _predict(number: int, x: "array[float]", rows: int, interval: Interval, level: float) -> Prediction:
-    answer = _models[number](_vector(x), _INTERVALS[interval], rinterface.FloatSexpVector([level]))
+    answer = _models[number](_vector(x), _INTERVALS[interval], _level(level))
     warned: list[str] = []
     if isinstance(answer, rinterface.ListSexpVector):
         answer, warned = _outcome(answer)
@@ -242,6 +254,11 @@ def _predict(number: int, x: "array[float]", rows: int, interval: Interval, leve
     if interval == "none":
         return Prediction(numbers, None, None, warned)
     return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)
+
+
+@lru_cache(16)
+def _level(level: float) -> rinterface.FloatSexpVector:
+    return rinterface.FloatSexpVector([level])
 
 
 def _vector(values: "array[float]") -> rinterface.FloatSexpVector:

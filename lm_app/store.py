@@ -109,7 +109,7 @@ class _Seen:
     model: LiveModel | None
 
 
-_seen: dict[Path, _Seen] = {}
+_seen: dict[str, _Seen] = {}
 _reading = threading.Lock()
 
 
@@ -119,13 +119,13 @@ def live(name: str) -> LiveModel:
     A damaged version is logged, and the last good one goes on: the one in memory, or at start the newest
     on disk. Raises UnknownModel, or NotTrained where there is none.
     """
-    where: Path = settings.LM_MODELS_DIR / name
-    seen = _seen.get(where)
+    key = f"{settings.LM_MODELS_DIR}/{name}"
+    seen = _seen.get(key)
     if seen is None or seen.stamps != [_stamp(file) for file in seen.files]:
         with _reading:
-            if _seen.get(where) is seen:  # else another thread has just read it
-                _seen[where] = _look(folder(name), seen.model if seen else None)
-            seen = _seen[where]
+            if _seen.get(key) is seen:  # else another thread has just read it
+                _seen[key] = _look(folder(name), seen.model if seen else None)
+            seen = _seen[key]
     if seen.model is None:
         raise NotTrained(name)
     return seen.model
@@ -142,9 +142,9 @@ def _stamp(file: str) -> Stamp:
 def _look(where: Path, last_good: LiveModel | None) -> _Seen:
     pointer = where / "live"
     while True:
-        files = [str(where / "model.toml"), str(pointer)]
+        files = [str(pointer)]
         stamps = [_stamp(file) for file in files]  # before reading: a change meanwhile is seen next time
-        if stamps[1] is None and last_good is None and not versions(where):
+        if stamps[0] is None and last_good is None and not versions(where):
             return _Seen(files, stamps, None)
         try:
             version = _read_pointer(pointer)
@@ -153,7 +153,7 @@ def _look(where: Path, last_good: LiveModel | None) -> _Seen:
             stamps += [_stamp(file) for file in in_version]
             return _Seen(files, stamps, _read(where, version))
         except Damaged as damage:
-            if stamps[1] == _stamp(str(pointer)):
+            if stamps[0] == _stamp(str(pointer)):
                 logger.error("model %s: %s", where.name, damage)
                 break
             # else it was replaced meanwhile, and the version that it named may have been removed since

@@ -53,8 +53,8 @@ api = API(
     servers=[{"url": "/", "description": "This server"}],
     description="Predictions of R linear models (`lm`), and what is known about the models.",
 )
-api.add_router("/api", models_router)
 api.add_router("/api", router)
+api.add_router("/api", models_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model")
 
 

@@ -6,9 +6,9 @@ from lm_app import views
 from ml_api.api import api
 
 urlpatterns = [
+    path("lm/", api.urls),  # its routes start with api, so that /lm/api is one, too
     path("", views.index, name="index"),
     path("lm", views.main_page, name="main_page"),
-    path("lm/", api.urls),  # its routes start with api, so that /lm/api is one, too
 ]
 handler400 = "ml_api.problems.bad_request"
 handler404 = "ml_api.problems.not_found"
