@@ -23,7 +23,8 @@ locals {
     {
       SECRET_KEY                            = "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault_secret.secret_key.versionless_id})"
       APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.app.connection_string
-      WEBSITES_PORT                         = local.port
+      PORT                                  = local.port # where gunicorn listens
+      WEBSITES_PORT                         = local.port # where App Service asks
       # The container's root file system and the models' share are all the storage there is.
       WEBSITES_ENABLE_APP_SERVICE_STORAGE = false
       # Seconds until a container that was told to stop is killed: more than gunicorn's graceful_timeout.
@@ -135,7 +136,6 @@ resource "azurerm_linux_web_app" "app" {
   #checkov:skip=CKV_AZURE_222:As for CKV_AZURE_13.
   #checkov:skip=CKV_AZURE_65:Detailed error pages are those of Windows' web server.
   #checkov:skip=CKV_AZURE_66:As for CKV_AZURE_65.
-  #checkov:skip=CKV_AZURE_88:The models' share is optional: an image may hold all models.
   name                                           = var.app_name
   resource_group_name                            = azurerm_resource_group.app.name
   location                                       = azurerm_resource_group.app.location
