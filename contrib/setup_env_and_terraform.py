@@ -3,7 +3,8 @@
 
     python contrib/setup_env_and_terraform.py [APP_NAME] [--docker-image IMAGE]
 
-Needs nothing but Python. A file that exists is kept, but for --force.
+Needs nothing but Python. What exists is kept: main.tf but for --force, and .env always, but for its key with
+--new-secret-key.
 """
 
 import argparse
@@ -18,11 +19,10 @@ APP_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])"
 DOCKER_IMAGE = r"[a-z0-9][A-Za-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]*"
 LOCATION = r"[a-z0-9]+"
 SKU = r"(B[1-3]|S[1-3]|P[0-3]v3)"
-SECRET_KEY = re.compile(r"^SECRET_KEY=(.+)$", re.MULTILINE)
+OLD_KEY = re.compile(r"^SECRET_KEY=.*\n?", re.MULTILINE)
 
 ENV = """\
 # Settings; see ml_api/settings.py. Not for the repository: SECRET_KEY is a secret.
-SECRET_KEY={secret_key}
 DEBUG=False
 ALLOWED_HOSTS=localhost,127.0.0.1,[::1]
 LM_DEFAULT_MODEL=timedistance
@@ -81,8 +81,8 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     parser.add_argument("--docker-image", metavar="IMAGE", default="", help="such as docker.io/USER/lm-api:1.0.0")
     parser.add_argument("--location", default="westeurope", help="the Azure region (%(default)s)")
     parser.add_argument("--sku", default="B1", help="B1 to B3; with staging S1 to S3, P0v3 to P3v3 (%(default)s)")
-    parser.add_argument("--force", action="store_true", help="overwrite what exists; the secret key stays")
-    parser.add_argument("--new-secret-key", action="store_true", help="with --force: make a new secret key, too")
+    parser.add_argument("--force", action="store_true", help="overwrite main.tf; the secret key stays")
+    parser.add_argument("--new-secret-key", action="store_true", help="replace the SECRET_KEY in .env")
     args = parser.parse_args(arguments)
     name = args.app_name or f"lm-api-{secrets.token_hex(4)}"
     check("APP_NAME", name, APP_NAME, "2 to 60 letters, digits and hyphens, no hyphen at either end")
@@ -94,20 +94,15 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     check("--sku", args.sku, SKU, "B1 to B3, S1 to S3, or P0v3 to P3v3")
 
     env, main_tf = root / ".env", root / "main.tf"
-    known = SECRET_KEY.search(env.read_text(encoding="utf-8")) if env.exists() and not args.new_secret_key else None
-    secret_key = known[1] if known else secrets.token_urlsafe(50)
-    kept = [file for file in (env, main_tf) if file.exists() and not args.force]
-    if env not in kept:
-        write(env, ENV.format(secret_key=secret_key))
-    if main_tf not in kept:
-        write(
-            main_tf,
-            MAIN_TF.format(app_name=name, docker_image=args.docker_image, location=args.location, sku=args.sku),
-        )
-    for file in kept:
-        print(f"kept {file}, which exists; --force overwrites it")
-    if len(kept) == 2:
-        sys.exit("nothing was written")
+    new_key = args.new_secret_key or not env.exists()
+    if new_key:
+        others = OLD_KEY.sub("", env.read_text(encoding="utf-8")) if env.exists() else ENV
+        write(env, f"{others.rstrip()}\nSECRET_KEY={secrets.token_urlsafe(50)}\n")
+    if args.force or not main_tf.exists():
+        text = MAIN_TF.format(app_name=name, docker_image=args.docker_image, location=args.location, sku=args.sku)
+        write(main_tf, text)
+    elif not new_key:
+        sys.exit(f"{main_tf} exists and stays as it is: edit it, or overwrite it with --force.")
 
 
 def check(argument: str, value: str, pattern: str, allowed: str) -> None:

@@ -93,7 +93,7 @@ variable "secret_key" {
 
   validation {
     condition     = length(var.secret_key) >= 50
-    error_message = "secret_key is shorter than 50 characters: let 'python contrib/setup_env_and_terraform.py --force --new-secret-key' make one."
+    error_message = "secret_key is shorter than 50 characters: let 'python contrib/setup_env_and_terraform.py --new-secret-key' make one."
   }
 }
 

@@ -48,24 +48,31 @@ def test_main_tf_has_a_random_name_and_no_image_where_none_is_said(tmp_path: Pat
     assert 'docker_image = ""' in text
 
 
-def test_files_that_exist_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / ".env").write_text("mine")
+def test_what_exists_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SECRET_KEY=mine\n")
     main(["my-app"], tmp_path)
-    with pytest.raises(SystemExit, match="nothing was written"):
+    with pytest.raises(SystemExit, match="exists and stays as it is"):
         main(["another"], tmp_path)
-    assert (tmp_path / ".env").read_text() == "mine"
+    assert (tmp_path / ".env").read_text() == "SECRET_KEY=mine\n"
+    (tmp_path / ".env").unlink()
+    main(["another"], tmp_path)
+    assert len(secret_key(tmp_path)) >= 50
     assert '"my-app"' in (tmp_path / "main.tf").read_text()
-    assert capsys.readouterr().out.count("kept ") == 3
 
 
-def test_force_overwrites_but_keeps_the_secret_key(tmp_path: Path) -> None:
+def test_force_overwrites_main_tf_and_keeps_env(tmp_path: Path) -> None:
     main(["my-app"], tmp_path)
-    key = secret_key(tmp_path)
+    env = (tmp_path / ".env").read_text()
     main(["another", "--force"], tmp_path)
     assert '"another"' in (tmp_path / "main.tf").read_text()
-    assert secret_key(tmp_path) == key
-    main(["another", "--force", "--new-secret-key"], tmp_path)
-    assert secret_key(tmp_path) != key
+    assert (tmp_path / ".env").read_text() == env
+
+
+@pytest.mark.parametrize("old", ["DEBUG=True", "SECRET_KEY=old\nDEBUG=True\n"])
+def test_new_secret_key_replaces_the_key_only(tmp_path: Path, old: str) -> None:
+    (tmp_path / ".env").write_text(old)
+    main(["--new-secret-key"], tmp_path)
+    assert re.fullmatch(r"DEBUG=True\nSECRET_KEY=\S{50,}\n", (tmp_path / ".env").read_text())
 
 
 @pytest.mark.parametrize("name", ["a", "-ab", "ab-", "a b", "a_b", "a" * 61, "ä-app", "app\nX=1", 'a"b'])
