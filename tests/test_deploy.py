@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -91,6 +92,21 @@ def test_behind_app_service_the_log_has_the_clients_address(app_service: Server)
     app_service.process.terminate()
     assert app_service.process.wait(timeout=20) == 0
     assert f'203.0.113.7:4711 "GET {HEALTH_PATH} HTTP/1.1" 200' in app_service.log.read_text()
+
+
+def test_stop_answers_the_request_in_flight_and_takes_seconds(app_service: Server) -> None:
+    request = f"POST /lm/api/predict HTTP/1.1\r\nHost: {HOSTNAME}\r\nX-Forwarded-Proto: https\r\n"
+    request += "Content-Type: text/csv\r\nContent-Length: 14\r\n\r\ndistance"
+    with socket.create_connection(("127.0.0.1", int(app_service.url.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(request.encode())
+        time.sleep(0.5)
+        app_service.process.terminate()
+        time.sleep(0.5)
+        connection.sendall(b"\n29.5\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"47.7364" in answer
+    assert app_service.process.wait(timeout=5) == 0
 
 
 def test_elsewhere_a_proxys_headers_are_not_believed(serve: StartServer) -> None:
