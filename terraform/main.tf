@@ -29,6 +29,8 @@ locals {
       WEBSITES_ENABLE_APP_SERVICE_STORAGE = false
       # Seconds until a container that was told to stop is killed: more than gunicorn's graceful_timeout.
       WEBSITES_CONTAINER_STOP_TIME_LIMIT = 30
+      # The first request to a new container: any answer will do, and this one is made for any Host.
+      WEBSITE_WARMUP_PATH = local.health_path
       # Slots are swapped when the new one is healthy, and not before.
       WEBSITE_SWAP_WARMUP_PING_PATH     = local.health_path
       WEBSITE_SWAP_WARMUP_PING_STATUSES = 200
@@ -94,14 +96,14 @@ resource "azurerm_key_vault_secret" "secret_key" {
 # The image's registry, if it is our own
 
 resource "azurerm_container_registry" "own" {
-  #checkov:skip=CKV_AZURE_139:A private endpoint needs the Premium sku, for a hundred times the image's worth.
+  #checkov:skip=CKV_AZURE_139:Private endpoints need the Premium sku, at ten times the price.
   #checkov:skip=CKV_AZURE_163:Scans of images come with Microsoft Defender, which belongs to the subscription.
-  #checkov:skip=CKV_AZURE_164:Signed images need the Premium sku.
-  #checkov:skip=CKV_AZURE_165:Replicas in other regions need the Premium sku.
-  #checkov:skip=CKV_AZURE_166:Quarantine needs the Premium sku.
-  #checkov:skip=CKV_AZURE_167:Retention rules need the Premium sku; old images are what a rollback needs.
-  #checkov:skip=CKV_AZURE_233:Zone redundancy needs the Premium sku.
-  #checkov:skip=CKV_AZURE_237:Dedicated data endpoints need the Premium sku.
+  #checkov:skip=CKV_AZURE_164:Signed images need the Premium sku, at ten times the price.
+  #checkov:skip=CKV_AZURE_165:Replicas in other regions need the Premium sku, at ten times the price.
+  #checkov:skip=CKV_AZURE_166:Quarantine needs the Premium sku, at ten times the price.
+  #checkov:skip=CKV_AZURE_167:Retention rules need the Premium sku; and old images are what a rollback needs.
+  #checkov:skip=CKV_AZURE_233:Zone redundancy needs the Premium sku, at ten times the price.
+  #checkov:skip=CKV_AZURE_237:Dedicated data endpoints need the Premium sku, at ten times the price.
   count               = var.own_registry ? 1 : 0
   name                = "cr${local.unique}"
   resource_group_name = azurerm_resource_group.app.name
@@ -115,6 +117,7 @@ resource "azurerm_role_assignment" "pull" {
   scope                = azurerm_container_registry.own[0].id
   role_definition_name = "AcrPull"
   principal_id         = azurerm_user_assigned_identity.app.principal_id
+  principal_type       = "ServicePrincipal" # without it, a new identity may not be found yet
 }
 
 # The app

@@ -30,7 +30,7 @@ output "commands" {
     } : {},
     var.own_registry ? {
       login = "az acr login --name ${azurerm_container_registry.own[0].name}"
-      push  = "docker tag ${var.docker_image} ${azurerm_container_registry.own[0].login_server}/${var.docker_image} && docker push ${azurerm_container_registry.own[0].login_server}/${var.docker_image}"
+      push  = "docker tag ${var.docker_image} ${azurerm_container_registry.own[0].login_server}/${var.docker_image} && docker push ${azurerm_container_registry.own[0].login_server}/${var.docker_image} && az webapp restart ${local.app}"
     } : {},
     var.models_share == null ? {} : {
       upload_models = "az storage file upload-batch --account-name ${var.models_share.account} --destination ${var.models_share.name} --source extra_files --account-key \"$TF_VAR_models_share_key\""
