@@ -39,14 +39,16 @@ def app_service(models: Path, tmp_path: Path) -> Iterator[Server]:
     with (tmp_path / "log").open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output)
     server = Server(process, f"http://127.0.0.1:{port}", tmp_path / "log")
-    for _ in range(300):
-        with contextlib.suppress(ConnectionRefusedError):
-            ask(server, HEALTH_PATH)
-            break
-        time.sleep(0.1)
-    yield server
-    process.terminate()
-    process.wait(timeout=20)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(ConnectionRefusedError):
+                ask(server, HEALTH_PATH)
+                break
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 def ask(server: Server, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
