@@ -11,6 +11,10 @@ threads = 4
 http_parser = "fast"
 limit_request_line = 0
 graceful_timeout = 20
+if os.environ.get("WEBSITE_HOSTNAME"):
+    # Behind App Service, the peer is always its front end; that adds the client's address to this header, as the last.
+    accesslog = "-"
+    access_log_format = '%({x-forwarded-for}i)s "%(r)s" %(s)s %(b)s bytes %(M)s ms'
 control_socket_disable = True  # nothing here uses it, and its folder may be read-only
 
 

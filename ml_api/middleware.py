@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from lm_app import store
+from lm_app.errors import RequestError
 from ml_api.problems import problem_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+HEALTH_PATH = "/healthz"
 
 
 def optional_slash(get_response: GetResponse) -> GetResponse:
@@ -31,6 +36,28 @@ def head_as_get(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("Content-Length", str(len(response.content)))
         response.content = b""
         return response
+
+    return middleware
+
+
+def health(get_response: GetResponse) -> GetResponse:
+    """Whether the default model can be served: 200, or 503 and why not.
+
+    This comes before all that looks at the Host or redirects to HTTPS: App Service asks by an address, over
+    plain HTTP, and follows no redirect. It takes an instance that answers 503 out of its load balancer, but
+    never all of them, and replaces one an hour at most. So 503 hides an instance that can't reach its models
+    behind those that can, keeps an image without models from being swapped into production, and starts no
+    endless round of restarts where the models are missing for all.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info != HEALTH_PATH:
+            return get_response(request)
+        try:
+            model = store.live(settings.LM_DEFAULT_MODEL)
+        except RequestError as error:
+            return problem_response(503, error.title, str(error))
+        return JsonResponse({"model": model.name, "version": model.version})
 
     return middleware
 

@@ -16,6 +16,22 @@ SECRET_KEY = environment.required(
 DEBUG = environment.boolean("DEBUG", default=False)
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
 
+# Set by Azure's App Service: the host name. All that follows from it is for behind App Service only.
+WEBSITE_HOSTNAME = os.environ.get("WEBSITE_HOSTNAME", "")
+if WEBSITE_HOSTNAME:
+    # The domain with all its hosts: a swap gives a running staging slot the host name of production. Requests for
+    # hosts of others don't get here, as App Service routes by the Host.
+    ALLOWED_HOSTS.append(f".{WEBSITE_HOSTNAME.partition('.')[2]}")
+    # App Service ends HTTPS and sets this header, whatever a client sends.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = bool(WEBSITE_HOSTNAME)
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if WEBSITE_HOSTNAME else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W003",  # CSRF: there are no sessions or cookies that a forged request could use
+    "security.W005",  # HSTS for subdomains: what else is below a domain is not ours to decide
+    "security.W021",  # HSTS preload: as for W005
+]
+
 # The models: one folder each (see the README), and the one that answers where a URL names none.
 LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
 LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
@@ -35,8 +51,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.optional_slash",
     "ml_api.middleware.head_as_get",
+    "ml_api.middleware.health",
     "ml_api.middleware.method_not_allowed_as_problem",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
 ]
 APPEND_SLASH = False  # optional_slash answers both forms

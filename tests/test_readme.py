@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from contrib.setup_env_and_terraform import main as set_up_env_and_terraform
 from lm_app import training
 from ml_api import settings as project_settings
 from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
@@ -37,6 +38,21 @@ BY_HAND = [
     "python contrib/setup_env_and_terraform.py",
     "python manage.py runscript update_lm",
     "python manage.py runserver",
+]
+
+
+SET_UP = "python contrib/setup_env_and_terraform.py my-lm-api --docker-image docker.io/USER/lm-api:1.0.0 --force"
+TERRAFORM = ["terraform init", "terraform apply", "terraform destroy"]
+# No test can log in to Docker Hub or Azure. The parser of azure-cli 2.91 took its commands, and those of outputs().
+ELSEWHERE = [
+    "docker login",
+    "az login",
+    "export ARM_SUBSCRIPTION_ID=$(az account show --query id --output tsv)",
+    "az group create --name my-models --location westeurope",
+    "az storage account create --resource-group my-models --name mymodels --sku Standard_LRS --min-tls-version TLS1_2",
+    "az storage share-rm create --resource-group my-models --storage-account mymodels --name models --quota 1",
+    "export TF_VAR_models_share_key="
+    "$(az storage account keys list --account-name mymodels --query '[0].value' --output tsv)",
 ]
 
 
@@ -69,9 +85,46 @@ def test_scripts_run(models: Path, tmp_path: Path) -> None:
 
 
 def test_every_command_is_tested() -> None:
-    here = {"make run", *BY_HAND}
+    here = {"make run", *BY_HAND, *ELSEWHERE, SET_UP, *of_image(), *outputs(), *TERRAFORM}
     for command, _ in commands():
         assert command in here or command.startswith(("curl ", "printf ", "python manage.py runscript ")), command
+
+
+def of_image() -> list[str]:
+    """The commands about the image, which is the one that main.tf deploys."""
+    return [
+        command for command, _ in commands() if command.startswith(("docker build ", "docker run ", "docker push "))
+    ]
+
+
+def outputs() -> list[str]:
+    """The commands that terraform/outputs.tf prints, for the names that the README uses."""
+    text = (ROOT / "terraform" / "outputs.tf").read_text().replace('\\"', '"')
+    values = {"local.app": "--resource-group rg-my-lm-api --name my-lm-api"}
+    values |= {"var.models_share.account": "mymodels", "var.models_share.name": "models"}
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    return re.findall(r'"(az .*)"', text)
+
+
+def test_set_up_for_azure_names_the_image_that_is_pushed(tmp_path: Path) -> None:
+    words = shlex.split(SET_UP)
+    assert words[:2] == ["python", "contrib/setup_env_and_terraform.py"]
+    set_up_env_and_terraform(words[2:], tmp_path)
+    image = re.findall(r'docker_image = "(.+)"', (tmp_path / "main.tf").read_text())
+    assert image == ["docker.io/USER/lm-api:1.0.0"]
+    assert [command.split()[1] for command in of_image() if image[0] in command.split()] == ["build", "run", "push"]
+
+
+def test_options_of_main_tf_are_the_modules() -> None:
+    module = "".join((ROOT / "terraform" / file).read_text() for file in ("variables.tf", "outputs.tf"))
+    known = set(re.findall(r'^(?:variable|output) "(\w+)"', module, re.MULTILINE))
+    deploy = README.partition("## Deploy")[2].partition("## How it works")[0]
+    told = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", deploy)) | set(
+        re.findall(r"^  (\w+_\w+) +=", deploy, re.M)
+    )
+    assert len(told) == 8
+    assert told <= known
 
 
 @pytest.fixture
@@ -113,7 +166,11 @@ def run_until_predicting(command: list[str], clone: Path, port: str, log: Path, 
 def end(server: Server) -> None:
     """Ctrl-C reaches the whole process group, as in a terminal."""
     os.killpg(server.process.pid, signal.SIGINT)
-    server.process.wait(timeout=10)
+    try:
+        server.process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.process.pid, signal.SIGKILL)
+        raise AssertionError(server.log.read_text()) from None
 
 
 def test_make_run_on_a_fresh_clone_and_the_second_time_within_seconds(clone: Path, tmp_path: Path) -> None:

@@ -76,16 +76,13 @@ def test_gunicorn_without_a_trained_model_serves_the_pages(serve: StartServer, m
         assert "update_lm" in server.log.read_text()
 
 
-def test_r_leaves_no_folder_behind(serve: StartServer) -> None:
-    def folders() -> set[Path]:
-        return set(Path("/tmp").glob("Rtmp*"))
-
-    before = folders()
-    with serve("gunicorn gthread") as server:
+def test_r_leaves_no_folder_behind(serve: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    with serve("gunicorn gthread", TMPDIR=str(tmp_path / "tmp")) as server:
         server.get("/lm/api/predict/29.5")
-        assert len(folders() - before) == 1
+        assert len(list((tmp_path / "tmp").glob("Rtmp*"))) == 1
         server.interrupt()
-    assert folders() <= before
+    assert list((tmp_path / "tmp").glob("Rtmp*")) == []
 
 
 def test_missing_secret_key_names_the_remedy(tmp_path: Path) -> None:

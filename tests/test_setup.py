@@ -1,39 +1,107 @@
 """contrib/setup_env_and_terraform.py and how the settings read what it writes."""
 
+import re
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
-from contrib.setup_env_and_terraform import main
+from contrib.setup_env_and_terraform import APP_NAME, DOCKER_IMAGE, LOCATION, SKU, main
 from ml_api import environment
+from tests.conftest import ROOT
+
+IMAGE = "docker.io/user/lm-api:1.0.0"
+
+
+def secret_key(root: Path) -> str:
+    return dotenv_values(root / ".env")["SECRET_KEY"] or ""
 
 
 def test_env_has_a_random_secret_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other").mkdir()
     main([], tmp_path)
     main(["my-app"], tmp_path / "other")
-    first, second = dotenv_values(tmp_path / ".env"), dotenv_values(tmp_path / "other" / ".env")
-    assert first["SECRET_KEY"] != second["SECRET_KEY"]
-    assert len(first["SECRET_KEY"] or "") >= 50
-    assert (first["DEBUG"], second["APP_NAME"]) == ("False", "my-app")
-    assert "localhost" in (first["ALLOWED_HOSTS"] or "")
-    assert capsys.readouterr().out.count("wrote ") == 2
+    assert secret_key(tmp_path) != secret_key(tmp_path / "other")
+    assert len(secret_key(tmp_path)) >= 50
+    env = dotenv_values(tmp_path / ".env")
+    assert env["DEBUG"] == "False"
+    assert "localhost" in (env["ALLOWED_HOSTS"] or "")
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert capsys.readouterr().out.count("wrote ") == 4
 
 
-def test_env_is_never_overwritten(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("mine")
+def test_main_tf_has_what_was_said(tmp_path: Path) -> None:
+    main(["my-app", "--docker-image", IMAGE, "--location", "eastus2", "--sku", "P0v3"], tmp_path)
+    text = (tmp_path / "main.tf").read_text()
+    settings = dict(re.findall(r'^  (\w+) += "(.*)"$', text, re.MULTILINE))
+    assert settings["app_name"] == "my-app"
+    assert settings["docker_image"] == IMAGE
+    assert (settings["location"], settings["sku"]) == ("eastus2", "P0v3")
+    assert secret_key(tmp_path) not in text
+
+
+def test_main_tf_has_a_random_name_and_no_image_where_none_is_said(tmp_path: Path) -> None:
+    main([], tmp_path)
+    text = (tmp_path / "main.tf").read_text()
+    assert re.search(r'app_name     = "lm-api-[0-9a-f]{8}"', text)
+    assert 'docker_image = ""' in text
+
+
+def test_what_exists_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SECRET_KEY=mine\n")
+    main(["my-app"], tmp_path)
     with pytest.raises(SystemExit, match="exists and stays as it is"):
-        main([], tmp_path)
-    assert (tmp_path / ".env").read_text() == "mine"
+        main(["another"], tmp_path)
+    assert (tmp_path / ".env").read_text() == "SECRET_KEY=mine\n"
+    (tmp_path / ".env").unlink()
+    main(["another"], tmp_path)
+    assert len(secret_key(tmp_path)) >= 50
+    assert '"my-app"' in (tmp_path / "main.tf").read_text()
 
 
-@pytest.mark.parametrize("name", ["a", "-ab", "ab-", "a b", "a_b", "a" * 61, "ä-app", "app\nX=1"])
+def test_force_overwrites_main_tf_and_keeps_env(tmp_path: Path) -> None:
+    main(["my-app"], tmp_path)
+    env = (tmp_path / ".env").read_text()
+    main(["another", "--force"], tmp_path)
+    assert '"another"' in (tmp_path / "main.tf").read_text()
+    assert (tmp_path / ".env").read_text() == env
+
+
+@pytest.mark.parametrize("old", ["DEBUG=True", "SECRET_KEY=old\nDEBUG=True\n"])
+def test_new_secret_key_replaces_the_key_only(tmp_path: Path, old: str) -> None:
+    (tmp_path / ".env").write_text(old)
+    main(["--new-secret-key"], tmp_path)
+    assert re.fullmatch(r"DEBUG=True\nSECRET_KEY=\S{50,}\n", (tmp_path / ".env").read_text())
+
+
+@pytest.mark.parametrize("name", ["a", "-ab", "ab-", "a b", "a_b", "a" * 61, "ä-app", "app\nX=1", 'a"b'])
 def test_app_name_is_checked(tmp_path: Path, name: str) -> None:
     with pytest.raises(SystemExit, match="2 to 60 letters"):
         main(["--", name], tmp_path)
-    assert not (tmp_path / ".env").exists()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "allowed"),
+    [
+        ("--docker-image", "docker.io/user/lm-api", "an image with a tag"),
+        ("--docker-image", "localhost:5000/lm-api", "an image with a tag"),
+        ("--docker-image", "a:1${x}", "an image with a tag"),
+        ("--docker-image", "docker.io/user/lm-api:latest", "a tag of its own"),
+        ("--location", "West Europe", "such as westeurope"),
+        ("--sku", "F1", "B1 to B3"),
+    ],
+)
+def test_other_arguments_are_checked(tmp_path: Path, argument: str, value: str, allowed: str) -> None:
+    with pytest.raises(SystemExit, match=allowed):
+        main(["my-app", argument, value], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("pattern", [APP_NAME, DOCKER_IMAGE, LOCATION, SKU])
+def test_terraform_checks_by_the_same_rules(pattern: str) -> None:
+    assert f'regex("^{pattern}$"' in (ROOT / "terraform" / "variables.tf").read_text()
 
 
 @pytest.mark.parametrize(("text", "value"), [("True", True), ("off", False), ("1", True), ("NO", False), ("", True)])

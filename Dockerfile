@@ -1,0 +1,33 @@
+# The server with R, and the models trained. It needs a SECRET_KEY when it runs; the README's section Deploy has more.
+
+# Debian's newest stable release, with its R 4.5 and Python 3.13.
+FROM docker.io/library/debian:trixie-slim AS runtime
+# Debian keeps only the newest build of a package, so a pinned one can't be installed any more after a security update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3 r-base-core \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONUNBUFFERED=1
+
+FROM runtime AS build
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends r-base-dev python3-dev python3-pip
+COPY requirements.txt .
+# RPY2_CFFI_MODE=API: without it, rpy2 that can't compile falls back to a slower way in silence.
+RUN python3 -m venv --without-pip .venv \
+    && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt
+COPY . .
+# Django starts with no key missing, but training uses none; the server gets its own when it runs.
+RUN SECRET_KEY=unused-in-training python manage.py runscript update_lm
+
+FROM runtime
+COPY --from=build /app /app
+# Everything in /app belongs to root. R and gunicorn write to /tmp only: docker run --read-only --tmpfs /tmp works.
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --start-period=30s --timeout=5s CMD ["python", "-c", \
+    "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\") or 8000}/healthz', timeout=4)"]
+CMD ["gunicorn", "ml_api.wsgi"]

@@ -1,0 +1,229 @@
+# What is made of which variables. No Azure is needed: the provider is a mock.
+
+mock_provider "azurerm" {
+  mock_resource "azurerm_container_registry" {
+    defaults = { login_server = "crmyapp.azurecr.io" }
+  }
+  mock_resource "azurerm_linux_web_app" {
+    defaults = { default_hostname = "my-app-hash.westeurope-01.azurewebsites.net" }
+  }
+}
+
+variables {
+  app_name     = "my-app"
+  docker_image = "docker.io/user/lm-api:1.0.0"
+  secret_key   = "a-key-for-tests-a-key-for-tests-a-key-for-tests-a-key-for-tests"
+}
+
+run "the_cheap_way_is_one_instance" {
+  assert {
+    condition     = azurerm_service_plan.app.sku_name == "B1" && azurerm_service_plan.app.os_type == "Linux"
+    error_message = "not one B1 instance on Linux"
+  }
+  assert {
+    condition     = length(azurerm_linux_web_app_slot.staging) + length(azurerm_monitor_autoscale_setting.cpu) + length(azurerm_container_registry.own) == 0
+    error_message = "a slot, an autoscale setting or a registry that nobody asked for"
+  }
+  assert {
+    condition     = output.url == "https://my-app-hash.westeurope-01.azurewebsites.net" && output.docs_url == "${output.url}/lm/api/docs" && output.staging_url == null
+    error_message = "the URLs are not made of the app's host name"
+  }
+  assert {
+    condition     = join(" ", keys(output.commands)) == "ask logs"
+    error_message = "commands for what is not there"
+  }
+}
+
+run "port_and_health_path_are_those_of_the_image" {
+  assert {
+    condition     = regex("\nEXPOSE (\\d+)\n", file("../Dockerfile"))[0] == azurerm_linux_web_app.app.app_settings["WEBSITES_PORT"]
+    error_message = "WEBSITES_PORT is not the Dockerfile's EXPOSE"
+  }
+  assert {
+    condition     = regex("HEALTH_PATH = \"(.*)\"", file("../ml_api/middleware.py"))[0] == azurerm_linux_web_app.app.site_config[0].health_check_path
+    error_message = "the health check's path is not Django's"
+  }
+}
+
+run "only_modern_and_safe_ways_lead_in" {
+  assert {
+    condition     = azurerm_linux_web_app.app.https_only
+    error_message = "plain HTTP"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].minimum_tls_version == "1.2" && azurerm_linux_web_app.app.site_config[0].scm_minimum_tls_version == "1.2"
+    error_message = "TLS before 1.2"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].ftps_state == "Disabled" && !azurerm_linux_web_app.app.ftp_publish_basic_authentication_enabled
+    error_message = "FTP"
+  }
+  assert {
+    condition     = !azurerm_linux_web_app.app.webdeploy_publish_basic_authentication_enabled
+    error_message = "publishing by password"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].always_on && !azurerm_linux_web_app.app.site_config[0].use_32_bit_worker
+    error_message = "not always on, or 32-bit"
+  }
+}
+
+run "the_secret_key_is_only_in_the_vault" {
+  assert {
+    condition     = startswith(azurerm_linux_web_app.app.app_settings["SECRET_KEY"], "@Microsoft.KeyVault(SecretUri=")
+    error_message = "the app's setting is not a reference"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.key_vault_reference_identity_id == azurerm_user_assigned_identity.app.id && contains(azurerm_linux_web_app.app.identity[0].identity_ids, azurerm_user_assigned_identity.app.id)
+    error_message = "the app does not have the identity that reads the vault"
+  }
+  assert {
+    condition     = contains([for policy in azurerm_key_vault.app.access_policy : policy.secret_permissions if policy.object_id == azurerm_user_assigned_identity.app.principal_id], tolist(["Get"]))
+    error_message = "the identity may not read the vault's secrets, or may do more"
+  }
+  assert {
+    condition     = azurerm_key_vault_secret.secret_key.value == null
+    error_message = "the key is in the state"
+  }
+}
+
+run "a_larger_sku_has_a_staging_slot_like_production" {
+  variables {
+    sku              = "P0v3"
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+  }
+
+  # All that is written in main.tf; the other attributes are Azure's answers.
+  assert {
+    condition = nonsensitive(alltrue([
+      for name in ["https_only", "client_affinity_enabled", "ftp_publish_basic_authentication_enabled", "webdeploy_publish_basic_authentication_enabled", "key_vault_reference_identity_id", "app_settings", "logs", "storage_account"] :
+      jsonencode(azurerm_linux_web_app_slot.staging[0][name]) == jsonencode(azurerm_linux_web_app.app[name])
+    ]))
+    error_message = "the slot's settings differ from production's"
+  }
+  assert {
+    condition     = azurerm_linux_web_app_slot.staging[0].identity[0].identity_ids == azurerm_linux_web_app.app.identity[0].identity_ids
+    error_message = "the slot has another identity"
+  }
+  assert {
+    condition = join(" ", [
+      for name, value in azurerm_linux_web_app_slot.staging[0].site_config[0] : name
+      if jsonencode(value) != jsonencode(try(azurerm_linux_web_app.app.site_config[0][name], null))
+    ]) == "linux_fx_version scm_type" # which Azure answers
+    error_message = "the slot's site_config differs from production's"
+  }
+  assert {
+    condition     = join(" ", keys(azurerm_monitor_diagnostic_setting.app)) == "production staging"
+    error_message = "not both have logs"
+  }
+  assert {
+    condition     = output.staging_url != null && strcontains(output.commands.swap, "--slot staging")
+    error_message = "nothing tells of the slot"
+  }
+}
+
+run "staging_may_run_the_next_image" {
+  variables {
+    sku           = "S1"
+    docker_image  = "user/lm-api:1.0.0"
+    staging_image = "ghcr.io/user/lm-api:1.1.0"
+  }
+
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].application_stack[0].docker_image_name == "user/lm-api:1.0.0" && azurerm_linux_web_app.app.site_config[0].application_stack[0].docker_registry_url == "https://index.docker.io"
+    error_message = "production does not run docker_image of Docker Hub"
+  }
+  assert {
+    condition     = azurerm_linux_web_app_slot.staging[0].site_config[0].application_stack[0].docker_image_name == "user/lm-api:1.1.0" && azurerm_linux_web_app_slot.staging[0].site_config[0].application_stack[0].docker_registry_url == "https://ghcr.io"
+    error_message = "staging does not run staging_image of its registry"
+  }
+}
+
+run "instances_scale_between_minimum_and_maximum" {
+  variables {
+    sku       = "P0v3"
+    instances = { min = 2, max = 5 }
+  }
+
+  assert {
+    condition     = azurerm_monitor_autoscale_setting.cpu[0].profile[0].capacity[0].minimum == 2 && azurerm_monitor_autoscale_setting.cpu[0].profile[0].capacity[0].maximum == 5
+    error_message = "not between 2 and 5"
+  }
+  assert {
+    condition     = azurerm_monitor_autoscale_setting.cpu[0].profile[0].rule[0].metric_trigger[0].threshold > 2 * azurerm_monitor_autoscale_setting.cpu[0].profile[0].rule[1].metric_trigger[0].threshold
+    error_message = "going from 2 instances to 1 may bring the second back"
+  }
+}
+
+run "own_registry_is_read_by_the_apps_identity" {
+  variables {
+    own_registry = true
+    docker_image = "lm-api:1.0.0"
+  }
+
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].application_stack[0].docker_registry_url == "https://crmyapp.azurecr.io" && azurerm_linux_web_app.app.site_config[0].application_stack[0].docker_image_name == "lm-api:1.0.0"
+    error_message = "the image is not the own registry's"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.site_config[0].container_registry_use_managed_identity && azurerm_linux_web_app.app.site_config[0].container_registry_managed_identity_client_id == azurerm_user_assigned_identity.app.client_id
+    error_message = "the app does not use its identity to pull"
+  }
+  assert {
+    condition     = azurerm_role_assignment.pull[0].principal_id == azurerm_user_assigned_identity.app.principal_id && azurerm_role_assignment.pull[0].role_definition_name == "AcrPull"
+    error_message = "the identity may not pull"
+  }
+  assert {
+    condition     = !azurerm_container_registry.own[0].admin_enabled && strcontains(output.commands.push, "crmyapp.azurecr.io/lm-api:1.0.0")
+    error_message = "an admin's password, or no command to push"
+  }
+}
+
+run "no_registry_is_made_for_a_public_image" {
+  assert {
+    condition     = length(azurerm_role_assignment.pull) == 0 && !azurerm_linux_web_app.app.site_config[0].container_registry_use_managed_identity
+    error_message = "a role or an identity for a registry that is not ours"
+  }
+}
+
+run "models_share_is_mounted_where_the_app_reads" {
+  variables {
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+  }
+
+  assert {
+    condition     = one(azurerm_linux_web_app.app.storage_account[*].mount_path) == azurerm_linux_web_app.app.app_settings["LM_MODELS_DIR"]
+    error_message = "not mounted, or elsewhere than LM_MODELS_DIR"
+  }
+}
+
+run "without_a_share_the_models_are_the_images" {
+  assert {
+    condition     = length(azurerm_linux_web_app.app.storage_account) == 0 && !contains(keys(azurerm_linux_web_app.app.app_settings), "LM_MODELS_DIR")
+    error_message = "a share, or a folder that is not there"
+  }
+}
+
+run "settings_reach_the_app" {
+  variables {
+    settings = { LM_DEFAULT_MODEL = "mtcars" }
+  }
+
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["LM_DEFAULT_MODEL"] == "mtcars"
+    error_message = "not set"
+  }
+}
+
+run "names_in_all_of_azure_are_short_and_their_own" {
+  variables {
+    app_name = "a-very-long-name-for-an-app-that-serves-lms"
+  }
+
+  assert {
+    condition     = can(regex("^kv-averylongnamef[0-9a-f]{6}$", azurerm_key_vault.app.name))
+    error_message = "${azurerm_key_vault.app.name} is not a name for a vault"
+  }
+}
