@@ -61,7 +61,7 @@ extra_files/%/live: | .venv/installed .env
 	touch $@
 
 benchmarks/.venv/installed: benchmarks/requirements.txt
-	$(APT) r-cran-plumber wrk
+	$(APT) r-cran-plumber wrk time
 	$(PYTHON) -m venv benchmarks/.venv
 	benchmarks/.venv/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@

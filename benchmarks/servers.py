@@ -192,6 +192,6 @@ def plumber(first: Request) -> Server:
 
 
 def fastapi(library: str, first: Request, *options: str) -> Server:
-    """FastAPI under uvicorn; without options, uvicorn takes the fastest loop and parser that are installed."""
+    """FastAPI under uvicorn; without options, uvicorn takes uvloop and httptools, which are installed."""
     command = [str(HERE / ".venv/bin/uvicorn"), f"fastapi_{library}:app", "--port={port}", "--no-access-log"]
     return Server([*command, *options], first, PEERS, DATA=str(DATA))
