@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import models, servers
 from benchmarks.report import Ratio, Table
-from benchmarks.servers import DATA, ROOT, Failed, Server
+from benchmarks.servers import ROOT, Server
 
 Findings = Iterator[Ratio | Table]
 INTERVALS = ["none", "prediction"]
@@ -119,43 +119,6 @@ def single(bench: Bench) -> Findings:
     )
 
 
-class Floor:
-    """benchmarks/floor.py as a process."""
-
-    def __init__(self, bench: Bench, batch: servers.Request) -> None:
-        body, answer = bench.folder / "batch.json", bench.folder / "answer.json"
-        body.write_bytes(batch.body or b"")
-        command = [sys.executable, "-m", "benchmarks.floor", str(DATA), str(body), str(answer)]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        self._line()
-        batch.check(answer.read_bytes())
-
-    def __enter__(self) -> "Floor":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.communicate()
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise Failed("benchmarks.floor has ended")
-        return line
-
-    def time(self, seconds: float) -> float:
-        """The median of the seconds that one sum takes."""
-
-        def once() -> float:
-            assert self.process.stdin
-            self.process.stdin.write("\n")
-            return float(self._line())
-
-        return servers.median(once, seconds)
-
-
 def batch(bench: Bench) -> Findings:
     """Many observations in one request, in each encoding; one client, which waits for each answer."""
     shapes, sizes = ["columns", "records", "csv"], [1, 100, 10_000, models.BATCH]
@@ -168,7 +131,7 @@ def batch(bench: Bench) -> Findings:
     with (
         bench.ours() as ours,
         bench.peers()["plumber"] as plumber,
-        Floor(bench, of_plumber) as floor,
+        servers.Floor(bench.folder, of_plumber) as floor,
     ):
         of_plumber.check(plumber.ask(of_plumber))
         measures: dict[str, Callable[[], float]] = {

@@ -1,10 +1,19 @@
 """Measure ours and the peers, side by side: `make bench`, or python -m benchmarks.run [PART ...]
 
 Prints the results; where all parts were measured, writes them to benchmarks/RESULTS.md as well.
+
+    parts.py              what is measured, and against what
+    servers.py            the processes that are measured, and what asks them; wrk.lua
+    models.py             models, observations, and R's own answers; expected.R
+    report.py             the results as Markdown
+    settings.py, urls.py  our server, and two empty routes in it
+    floor.py, bare.py     the least time that a batch takes, and the least memory
+    peers/                the other servers; requirements.txt
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,7 +42,7 @@ def main() -> None:
                 where, given.rounds, given.seconds, models.time_by_distance(models_folder), models.of_ten(models_folder)
             )
             findings = [finding for name in given.parts or parts.ALL for finding in known[name](bench)]
-    except Failed as failure:
+    except (Failed, subprocess.CalledProcessError) as failure:
         sys.exit(f"benchmarks.run: {failure}")
     results = report.text(findings, given.rounds, given.seconds, load)
     print(results)

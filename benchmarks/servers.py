@@ -1,4 +1,4 @@
-"""The servers, each a process of one worker, and what asks them: a client, and wrk."""
+"""The processes that are measured, and what asks them: a client, and wrk."""
 
 import csv
 import http.client
@@ -167,6 +167,43 @@ class Server:
         return int(worker)
 
 
+class Floor:
+    """benchmarks/floor.py as a process."""
+
+    def __init__(self, folder: Path, batch: Request) -> None:
+        body, answer = folder / "batch.json", folder / "answer.json"
+        body.write_bytes(batch.body or b"")
+        command = [sys.executable, "-m", "benchmarks.floor", str(DATA), str(body), str(answer)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self._line()
+        batch.check(answer.read_bytes())
+
+    def __enter__(self) -> "Floor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed("benchmarks.floor has ended")
+        return line
+
+    def time(self, seconds: float) -> float:
+        """The median of the seconds that one sum takes."""
+
+        def once() -> float:
+            assert self.process.stdin
+            self.process.stdin.write("\n")
+            return float(self._line())
+
+        return median(once, seconds)
+
+
 def memory(pid: int) -> dict[str, float]:
     """A process's memory in MB: resident, proportional (shared pages divided by their users), and unshared."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
@@ -175,8 +212,12 @@ def memory(pid: int) -> dict[str, float]:
 
 
 def gunicorn(models: Path, first: Request, *options: str) -> Server:
-    """Ours, as gunicorn.conf.py has it, with one worker; and benchmarks/urls.py's routes in the same process."""
-    command = [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers=1", "--bind=127.0.0.1:{port}", *options]
+    """Ours, as gunicorn.conf.py has it, with one worker, and benchmarks/urls.py's routes in the same process.
+
+    The worker is never replaced: a new one would hide that memory grows.
+    """
+    command = [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers=1", "--max-requests=0"]
+    command += ["--bind=127.0.0.1:{port}", *options]
     return Server(command, first, DJANGO_SETTINGS_MODULE="benchmarks.settings", LM_MODELS_DIR=str(models))
 
 
