@@ -81,13 +81,13 @@ def single(bench: Bench) -> Findings:
         one_thread = stack.enter_context(bench.ours("--threads=1"))
         eight_threads = stack.enter_context(bench.ours("--threads=8"))
         peers = {name: stack.enter_context(server) for name, server in bench.peers().items()}
-        asked = {
+        asked = {  # what is close to each other here is measured close to each other in time
             "GET": (ours, bench.get()),
+            "an empty Ninja route": (ours, bench.get("/benchmarks/empty")),
+            "a plain Django view": (ours, bench.get("/benchmarks/plain")),
             "GET by name": (ours, bench.distance.by_names()),
             "GET with prediction interval": (ours, bench.distance.by_names("prediction")),
             "POST with 10 predictors": (ours, bench.ten.post("records")),
-            "an empty Ninja route": (ours, bench.get("/benchmarks/empty")),
-            "a plain Django view": (ours, bench.get("/benchmarks/plain")),
             "GET, 1 thread": (one_thread, bench.get()),
             "GET, 8 threads": (eight_threads, bench.get()),
             **{name: (server, server.first) for name, server in peers.items()},
