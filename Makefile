@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+ROUNDS ?= 5
+SECONDS ?= 3
 BIN := .venv/bin
 MODELS := $(patsubst %/model.toml,%/live,$(wildcard extra_files/*/model.toml))
 APT := $(if $(SKIP_APT),:,contrib/apt_install.sh)
@@ -24,6 +26,10 @@ test: .venv/installed-dev ## Set up, then run the linters, the type check and th
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+.PHONY: bench
+bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; 10 minutes of load: PARTS=soak
+	$(BIN)/python -m benchmarks.run --rounds $(ROUNDS) --seconds $(SECONDS) $(PARTS)
 
 .PHONY: format
 format: .venv/installed-dev ## Format the code
@@ -52,4 +58,10 @@ extra_files/%/live: | .venv/installed .env
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(APT) curl
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
+	touch $@
+
+benchmarks/.venv/installed: benchmarks/requirements.txt
+	$(APT) r-cran-plumber wrk time
+	$(PYTHON) -m venv benchmarks/.venv
+	benchmarks/.venv/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@

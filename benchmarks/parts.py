@@ -1,0 +1,332 @@
+"""What is measured. Each part is run by itself, and yields ratios and tables."""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from benchmarks import models, servers
+from benchmarks.report import Ratio, Table
+from benchmarks.servers import ROOT, Server
+
+Findings = Iterator[Ratio | Table]
+INTERVALS = ["none", "prediction"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the parts share."""
+
+    folder: Path
+    rounds: int
+    seconds: float
+    distance: models.Case
+    """The shipped example, time by distance."""
+    ten: models.Case
+    """Ten predictors, two of them factors."""
+
+    @property
+    def models(self) -> Path:
+        """Where all models are."""
+        return self.folder / "models"
+
+    def get(self, path: str = "/lm/api/predict/29.5") -> servers.Request:
+        """GET for the distance 29.5."""
+        return models.single(self.distance, path)
+
+    def ours(self, *options: str) -> Server:
+        """Our server."""
+        return servers.gunicorn(self.models, self.get(), *options)
+
+    def peers(self) -> dict[str, Server]:
+        """The others."""
+        first, plain = self.get("/predict/29.5"), ["--loop=asyncio", "--http=h11"]
+        return {
+            "the original's way": servers.original(self.get("/predict/29.5/")),
+            "plumber": servers.plumber(first),
+            "FastAPI + scikit-learn": servers.fastapi("sklearn", first, *plain),
+            "FastAPI + scikit-learn, tuned": servers.fastapi("sklearn", self.get("/predict_async/29.5")),
+            "FastAPI + statsmodels": servers.fastapi("statsmodels", first, *plain),
+            "FastAPI + statsmodels, tuned": servers.fastapi("statsmodels", self.get("/predict_async/29.5")),
+        }
+
+    def interleaved(self, measures: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+        """Measure all in turn, round by round; every other round backwards."""
+        samples: dict[str, list[float]] = {name: [] for name in measures}
+        for number in range(self.rounds):
+            for name in list(measures)[:: -1 if number % 2 else 1]:
+                samples[name].append(measures[name]())
+                print(f"round {number + 1}: {name}: {samples[name][-1]:.4g}", file=sys.stderr)
+        return samples
+
+
+def ratio(over: list[float], under: list[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def single(bench: Bench) -> Findings:
+    """Requests for one prediction."""
+    with ExitStack() as stack:
+        ours = stack.enter_context(bench.ours())
+        one_thread = stack.enter_context(bench.ours("--threads=1"))
+        eight_threads = stack.enter_context(bench.ours("--threads=8"))
+        peers = {name: stack.enter_context(server) for name, server in bench.peers().items()}
+        asked = {  # what is close to each other here is measured close to each other in time
+            "GET": (ours, bench.get()),
+            "an empty Ninja route": (ours, bench.get("/benchmarks/empty")),
+            "a plain Django view": (ours, bench.get("/benchmarks/plain")),
+            "GET by name": (ours, bench.distance.by_names()),
+            "GET with prediction interval": (ours, bench.distance.by_names("prediction")),
+            "POST with 10 predictors": (ours, bench.ten.post("records")),
+            "GET, 1 thread": (one_thread, bench.get()),
+            "GET, 8 threads": (eight_threads, bench.get()),
+            **{name: (server, server.first) for name, server in peers.items()},
+        }
+        for server, request in asked.values():
+            request.check(server.ask(request))
+            server.rate(request, 1)  # warm up
+        rates = bench.interleaved(
+            {name: partial(server.rate, request, bench.seconds) for name, (server, request) in asked.items()}
+        )
+    for measure, over, under, target in [
+        ("single GET, against an empty Ninja route", "GET", "an empty Ninja route", 0.9),
+        ("the same, against a plain Django view", "GET", "a plain Django view", None),
+        ("the same, against the original's way", "GET", "the original's way", 4),
+        ("the same, against plumber", "GET", "plumber", 17),
+        ("the same, against FastAPI + scikit-learn", "GET", "FastAPI + scikit-learn", 1.15),
+        ("the same, against FastAPI + scikit-learn, tuned", "GET", "FastAPI + scikit-learn, tuned", 1.15),
+        ("the same, against FastAPI + statsmodels", "GET", "FastAPI + statsmodels", 2.2),
+        ("the same, against FastAPI + statsmodels, tuned", "GET", "FastAPI + statsmodels, tuned", 2.2),
+        ("POST of one observation, 10 predictors, against the single GET", "POST with 10 predictors", "GET", 0.75),
+        ("one prediction interval, against the single GET", "GET with prediction interval", "GET", 0.6),
+        ("8 threads against 1 thread", "GET, 8 threads", "GET, 1 thread", 0.85),
+    ]:
+        yield Ratio(measure, ratio(rates[over], rates[under]), at_least=target)
+    yield Table(
+        "One prediction",
+        ["what", "requests/s"],
+        [[name, f"{statistics.median(samples):,.0f}"] for name, samples in rates.items()],
+    )
+
+
+def batch(bench: Bench) -> Findings:
+    """Many observations in one request, in each encoding; one client, which waits for each answer."""
+    shapes, sizes = ["columns", "records", "csv"], [1, 100, 10_000, models.BATCH]
+    of_plumber = servers.Request(
+        "/predict",
+        {"fit": bench.distance.expected["fit"]},
+        json.dumps({"distance": bench.distance.observations["distance"]}).encode(),
+    )
+    seconds = min(bench.seconds, 1)
+    with (
+        bench.ours() as ours,
+        bench.peers()["plumber"] as plumber,
+        servers.Floor(bench.folder, of_plumber) as floor,
+    ):
+        of_plumber.check(plumber.ask(of_plumber))
+        measures: dict[str, Callable[[], float]] = {
+            "plumber": partial(plumber.time, of_plumber, seconds),
+            "the floor": partial(floor.time, seconds),
+        }
+        for shape, rows, interval in product(shapes, sizes, INTERVALS):
+            request = bench.distance.post(shape, rows, interval)
+            request.check(ours.ask(request))
+            measures[f"{shape} {rows} {interval}"] = partial(ours.time, request, seconds)
+        times = bench.interleaved(measures)
+    largest = {shape: times[f"{shape} {models.BATCH} none"] for shape in shapes}
+    yield Ratio(
+        "batch of 100,000 as columns: plumber's time against ours", ratio(times["plumber"], largest["columns"]), 5
+    )
+    for measure, over, under, most in [
+        ("the same: our time against the floor's", largest["columns"], times["the floor"], 1.8),
+        ("batch of 100,000 as records, against columns, time", largest["records"], largest["columns"], 4),
+        ("batch of 100,000 as CSV, against columns, time", largest["csv"], largest["columns"], 4),
+    ]:
+        yield Ratio(measure, ratio(over, under), at_most=most)
+    milliseconds = {name: f"{1000 * statistics.median(samples):,.2f}" for name, samples in times.items()}
+    yield Table(
+        "Batches: milliseconds from request to answer",
+        ["encoding", "interval", *(f"{rows:,}" for rows in sizes)],
+        [
+            *([s, i, *(milliseconds[f"{s} {rows} {i}"] for rows in sizes)] for s, i in product(shapes, INTERVALS)),
+            *([name, "none", "", "", "", milliseconds[name]] for name in ("plumber", "the floor")),
+        ],
+    )
+
+
+def startup(bench: Bench) -> Findings:
+    """From the start of the process to the first answer, which is right."""
+
+    def start(name: str) -> float:
+        with {"ours": bench.ours(), **bench.peers()}[name] as server:
+            return server.startup
+
+    names = ["ours", *bench.peers()]
+    times = bench.interleaved({name: partial(start, name) for name in names})
+    rows = [[name, f"{statistics.median(samples):.2f}"] for name, samples in times.items()]
+    yield Table("Start-up: seconds to the first answer", ["server", "seconds"], rows)
+
+
+def memory(bench: Bench) -> Findings:
+    """A worker after traffic, against a process in which Django, Ninja and R have only been started."""
+    bare = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.bare"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with bare, bench.ours() as ours:
+        assert bare.stdout
+        bare.stdout.readline()
+        worker = ours.worker()
+        found = {"bare process": servers.memory(bare.pid)}
+        for request in (bench.get(), bench.distance.by_names("prediction"), bench.ten.post("records")):
+            ours.rate(request, bench.seconds)
+        found["worker after single predictions"] = servers.memory(worker)
+        for shape, interval in product(("columns", "records", "csv"), INTERVALS):
+            ours.time(bench.distance.post(shape, models.BATCH, interval), bench.seconds)
+        found["and after batches of 100,000"] = servers.memory(worker)
+        bare.communicate()
+    base, single, batches = found.values()
+    # RSS: of what gunicorn's two processes share, PSS would count only a half for the worker.
+    yield Ratio("memory (RSS) of a worker against a bare process", single["RSS"] / base["RSS"], at_most=1.15)
+    yield Ratio("the same after batches of 100,000", batches["RSS"] / base["RSS"])
+    rows = [[name, *(f"{value:.0f}" for value in kinds.values())] for name, kinds in found.items()]
+    yield Table("Memory: MB", ["process", *base], rows)
+
+
+def growth(bench: Bench) -> Findings:
+    """One prediction, as predictors and models grow in number."""
+    many = 100
+    copies = [f"copy{number}" for number in range(many)]
+    for name in copies:
+        shutil.copytree(bench.models / bench.distance.name, bench.models / name)
+    paths = [f"/lm/api/models/{name}/predict/29.5" for name in copies]
+    cases = {}
+    for number in (1, 10, 50):
+        name = f"predictors{number}"
+        observation = models.generate(bench.models / name, 1000, number)
+        expected = models.answers_of_r("y ~ .", bench.models / name / "data.csv", observation)
+        cases[number] = models.Case(name, observation, expected)
+    models.train(bench.models, *(case.name for case in cases.values()))
+    with bench.ours() as ours:
+        requests = {
+            f"{number} predictors" if number > 1 else "1 predictor": case.by_names() for number, case in cases.items()
+        }
+        for request in requests.values():
+            request.check(ours.ask(request))
+        before = servers.memory(ours.worker())["USS"]
+        for path in paths:
+            bench.get(path).check(ours.ask(bench.get(path)))
+        each = (servers.memory(ours.worker())["USS"] - before) / many
+        rates = bench.interleaved(
+            {
+                **{name: partial(ours.rate, request, bench.seconds) for name, request in requests.items()},
+                "1 model": partial(ours.rate, bench.get(paths[0]), bench.seconds, paths[:1]),
+                f"{many} models": partial(ours.rate, bench.get(paths[0]), bench.seconds, paths),
+            }
+        )
+    yield Ratio("10 predictors, against 1", ratio(rates["10 predictors"], rates["1 predictor"]))
+    yield Ratio("50 predictors, against 1", ratio(rates["50 predictors"], rates["1 predictor"]))
+    yield Ratio("100 models asked in turn, against 1", ratio(rates[f"{many} models"], rates["1 model"]))
+    rows = [[name, f"{statistics.median(samples):,.0f}"] for name, samples in rates.items()]
+    yield Table("As predictors and models grow", ["what", "requests/s"], rows)
+    yield Table("Memory of one more model", ["what", "KB"], [["model of time by distance", f"{1024 * each:.0f}"]])
+
+
+def training(bench: Bench) -> Findings:
+    """Training, as observations grow, against R alone; and whether a prediction by that model then costs more."""
+    sizes = [100, 10_000, 1_000_000]
+    measured: dict[str, list[tuple[float, float]]] = {}
+    requests = {}
+
+    def run(name: str, command: list[str]) -> float:
+        measured.setdefault(name, []).append(cost(command, bench.models))
+        return measured[name][-1][0]
+
+    measures: dict[str, Callable[[], float]] = {}
+    for rows in sizes:
+        name = f"rows{rows}"
+        data = bench.models / name / "data.csv"
+        observation = models.generate(data.parent, rows, 3)
+        expected = models.answers_of_r("y ~ .", data, observation)
+        requests[rows] = models.Case(name, observation, expected).by_names()
+        in_r = ["Rscript", "-e", f"model <- lm(y ~ x1 + x2 + x3, read.csv({json.dumps(str(data))}))"]
+        measures[f"ours {rows}"] = partial(run, f"ours {rows}", models.training(name))
+        measures[f"R {rows}"] = partial(run, f"R {rows}", in_r)
+    bench.interleaved(measures)
+    loaded = {}
+    with bench.ours() as ours:
+        for rows, request in requests.items():
+            before = servers.memory(ours.worker())["USS"]
+            request.check(ours.ask(request))
+            loaded[rows] = servers.memory(ours.worker())["USS"] - before
+        rates = bench.interleaved(
+            {str(rows): partial(ours.rate, request, bench.seconds) for rows, request in requests.items()}
+        )
+    seconds = {name: [wall for wall, _ in runs] for name, runs in measured.items()}
+    peaks = {name: [peak for _, peak in runs] for name, runs in measured.items()}
+    million = sizes[-1]
+    yield Ratio(
+        "training on 1,000,000 rows, against read.csv + lm, time",
+        ratio(seconds[f"ours {million}"], seconds[f"R {million}"]),
+    )
+    yield Ratio("the same, peak memory", ratio(peaks[f"ours {million}"], peaks[f"R {million}"]))
+    yield Ratio("a prediction after 1,000,000 rows, against 100", ratio(rates[str(million)], rates[str(sizes[0])]))
+    yield Table(
+        "Training, as observations grow",
+        ["observations", "update_lm s", "read.csv + lm s", "update_lm peak MB", "read.csv + lm peak MB",
+         "predictions/s by it", "MB in a worker"],
+        [
+            [f"{rows:,}"]
+            + [f"{statistics.median(seconds[f'{who} {rows}']):.2f}" for who in ("ours", "R")]
+            + [f"{statistics.median(peaks[f'{who} {rows}']):.0f}" for who in ("ours", "R")]
+            + [f"{statistics.median(rates[str(rows)]):,.0f}", f"{loaded[rows]:.1f}"]
+            for rows in sizes
+        ],
+    )  # fmt: skip
+
+
+def cost(command: list[str], where: Path) -> tuple[float, float]:
+    """Run a command: its seconds, and the most MB that it had resident.
+
+    By time(1): a child that we start ourselves would be said to have had at least as much as we have.
+    """
+    with tempfile.NamedTemporaryFile("r") as told:
+        command = ["/usr/bin/time", "--format=%e %M", f"--output={told.name}", *command]
+        subprocess.run(command, cwd=ROOT, env=models.environment(where), stdout=subprocess.DEVNULL, check=True)
+        seconds, kilobytes = told.read().split()
+    return float(seconds), int(kilobytes) / 1024
+
+
+def soak(bench: Bench) -> Findings:
+    """Ten minutes (200 times SECONDS) of all kinds of requests: no error, and memory stays as it is."""
+    requests = [
+        bench.get(),
+        bench.distance.by_names("prediction"),
+        bench.ten.post("records"),
+        *(bench.distance.post(shape, 1000, "prediction") for shape in ("columns", "records", "csv")),
+    ]
+    sizes: list[float] = []
+    rows = []
+    with bench.ours() as ours:
+        begin = time.perf_counter()
+        while (now := time.perf_counter() - begin) < 200 * bench.seconds or len(sizes) < 5:
+            served = sum(bench.seconds * ours.rate(request, bench.seconds) for request in requests)
+            sizes.append(servers.memory(ours.worker())["RSS"])
+            rows.append([f"{now / 60:.1f}", f"{served:,.0f}", f"{sizes[-1]:.1f}"])
+    fifth = len(sizes) // 5
+    growth = statistics.median(sizes[-fifth:]) / statistics.median(sizes[fifth : 2 * fifth])
+    yield Ratio("memory at the end of the soak, against after its first fifth", growth, at_most=1.02)
+    yield Table("Soak", ["minute", "requests", "RSS MB"], rows)
+
+
+ALL = {part.__name__: part for part in (single, batch, startup, memory, growth, training)}
+ON_REQUEST = {"soak": soak}
