@@ -64,6 +64,12 @@ def number(text: str) -> float:
     return value
 
 
+def is_plain(texts: Sequence[str]) -> bool:
+    """Are these texts such that float() takes just those that number() takes? Then it does so much faster."""
+    # of these signs, no text makes NaN, and without e none that is short makes infinity
+    return not "".join(texts).strip("0123456789+-.") and max(map(len, texts)) < 300
+
+
 def logical(text: str) -> float:
     """1 for true, 0 for false; raises KeyError for anything else."""
     return LOGICALS[text.lower()]
@@ -123,7 +129,9 @@ def _convert(predictor: Mapping[str, Any], values: Sequence[Any], shape: Shape) 
         if shape in JSON_SHAPES:
             types = {bool} if predictor["type"] == "logical" else {int, float}
             return array("d", values) if types.issuperset(map(type, values)) else None
-        return array("d", map(number if predictor["type"] == "numeric" else logical, values))
+        if predictor["type"] == "logical":
+            return array("d", map(logical, values))
+        return array("d", map(float if is_plain(values) else number, values))
     except (KeyError, TypeError, ValueError):  # no such level, or a value of another type
         return None
 

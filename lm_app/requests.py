@@ -137,7 +137,8 @@ def _read_csv(body: bytes, predictors: Predictors, faults: Faults) -> tuple[Shap
     for name in [name for name, times in Counter(header).items() if times > 1]:
         faults.add(["body", name], f"{name} is given more than once in the header.")
     _check_names(header, predictors, ["body"], faults)
-    for row, fields in enumerate(rows):
+    ragged = set(map(len, rows)) != {len(header)}
+    for row, fields in enumerate(rows) if ragged else ():
         if len(fields) != len(header):
             faults.add(["body", row], f"row {row} has {len(fields)} fields; the header has {len(header)}.", fields)
     faults.stop_if_any()  # fields that are out of place would only be told of twice
