@@ -23,7 +23,7 @@ write_plots <- function(model, data, folder) {
   diagnostic <- c(residuals_vs_fitted = 1, normal_qq = 2, scale_location = 3, residuals_vs_leverage = 5)
   # plot.lm() warns of leverages of one, which it leaves out, and of a line it can't smooth
   for (name in names(diagnostic))
-    picture(name, function() suppressWarnings(plot(model, which = diagnostic[[name]], caption = name, sub.caption = "")))
+    picture(name, function() suppressWarnings(plot(model, which = diagnostic[[name]], sub.caption = "")))
 }
 
 # One numeric predictor, and nothing else that moves the response.
