@@ -1,6 +1,7 @@
 """Gunicorn's settings; `gunicorn ml_api.wsgi` finds them here."""
 
 import os
+import signal
 from typing import Any
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
@@ -20,6 +21,10 @@ control_socket_disable = True  # nothing here uses it, and its folder may be rea
 
 def post_worker_init(worker: Any) -> None:
     """Start R and read the default model before the first request; never before the fork."""
+    # Ctrl-C in a terminal reaches the workers as well as the master, which then signals them to quit. Gunicorn's
+    # threaded worker can't take the second signal while it is at the first: it hangs until it is killed.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     from django.conf import settings
 
     from lm_app import r_engine, store
