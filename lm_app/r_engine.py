@@ -124,8 +124,8 @@ class Model:
     """An lm that lives in R. Python holds its number only."""
 
     def __init__(self, pickled: bytes) -> None:
-        """Raises RError where the bytes are not a model that `train` made."""
-        self._number = _in_r(_load, pickled)
+        """Raises RError where the bytes are not a model that `train` made. `warnings` are of its preparation."""
+        self._number, self.warnings = _in_r(_load, pickled)
         weakref.finalize(self, _dropped.put, self._number).atexit = False
 
     def predict(
@@ -224,7 +224,7 @@ def _outcome(outcome: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
     return value, list(warned)
 
 
-def _load(pickled: bytes) -> int:
+def _load(pickled: bytes) -> tuple[int, list[str]]:
     try:
         model = _LmUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:  # pickle documents that it may raise any
@@ -232,8 +232,8 @@ def _load(pickled: bytes) -> int:
     if not isinstance(model, rinterface.ListSexpVector) or not _call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
     number = next(_numbers)
-    _models[number], _ = _call("prepare", model)
-    return number
+    _models[number], warned = _call("prepare", model)
+    return number, warned
 
 
 class _LmUnpickler(pickle.Unpickler):

@@ -182,6 +182,8 @@ def _read(where: Path, version: str) -> LiveModel:
         lm = r_engine.Model(read_file(folder, manifest, PICKLE))
     except (ValueError, r_engine.RError) as error:
         raise Damaged(f"version {version} can't be read: {error}") from None
+    for warning in lm.warnings:
+        logger.warning("model %s: version %s: %s", where.name, version, warning)
     return LiveModel(where.name, version, folder, manifest, info, lm)
 
 

@@ -88,7 +88,9 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("i", range(len(CASES)), ids=[case.formula for case in CASES])
-def test_predictions_equal_r(cases: Path, i: int, settings: Settings, client: Client) -> None:
+def test_predictions_equal_r(
+    cases: Path, i: int, settings: Settings, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     case, folder = CASES[i], cases / f"case{i}"
     settings.LM_MODELS_DIR = cases
     lines = ['title = "t"', 'data = "data.csv"', f"formula = {json.dumps(case.formula)}"]
@@ -104,6 +106,7 @@ def test_predictions_equal_r(cases: Path, i: int, settings: Settings, client: Cl
     read: dict[str, Callable[[str], object]] = {"numeric": float, "factor": str, "logical": lambda text: text == "TRUE"}
     records = [{p["name"]: read[p["type"]](row[p["name"]]) for p in predictors} for row in new]
     columns = {p["name"]: [record[p["name"]] for record in records] for p in predictors}
+    warned: list[str] = []
     for interval in ("confidence", "prediction"):
         expected = {
             name: [float(row[in_r]) for row in rows_of(folder / f"{interval}.csv")]
@@ -116,5 +119,8 @@ def test_predictions_equal_r(cases: Path, i: int, settings: Settings, client: Cl
             assert by_column["predictions"][name] == pytest.approx(values, rel=1e-12, abs=0)
             assert [prediction[name] for prediction in by_record["predictions"]] == by_column["predictions"][name]
         assert by_column["warnings"] == (folder / f"{interval}.warnings").read_text().splitlines()
+        warned = warned or by_column["warnings"]
         one = client.get(f"{route}/predict", {**records[3], "interval": interval, "level": "0.9"}).json()
         assert [one[name] for name in expected] == [values[3] for values in by_column["predictions"].values()]
+    # the prepared sum answers, but where R has something to say of the model
+    assert ("predict() itself answers" in caplog.text) == bool(warned)

@@ -22,7 +22,9 @@ prepare <- function(model) {
     as.vector(predict(model, as_observations(x, model), interval = kind, level = level))
   })
   prepared <- tryCatch(prepare_sum(model, by_r), error = function(e) NULL)
-  if (!is.null(prepared) && same_as(prepared, by_r, model$probe)) prepared else by_r
+  if (!is.null(prepared) && same_as(prepared, by_r, model$probe)) return(prepared)
+  warning("predict() itself answers, several times slower: it warns of this model, or the prepared sum is another")
+  by_r
 }
 
 # The data frame that x stands for.
@@ -51,8 +53,8 @@ prepare_sum <- function(model, by_r) {
   names <- names(model$probe)
   count <- length(names)
   factors <- lapply(names(model$contrasts), function(name) { # the variables that are factors, logicals among them
-    contrasts <- contrast_matrix(model, name)
-    list(position = match(name, variable_names), levels = rownames(contrasts), contrasts = contrasts)
+    levels <- if (is.null(model$xlevels[[name]])) c("FALSE", "TRUE") else model$xlevels[[name]]
+    list(position = match(name, variable_names), levels = levels, contrasts = contrast_matrix(model, name, levels))
   })
   offset <- attr(terms, "offset")
   # columns are the variables, one for one: nothing is left to evaluate, and nothing can go wrong
@@ -100,8 +102,7 @@ prepare_sum <- function(model, by_r) {
 }
 
 # The contrasts of one factor, as model.matrix() makes them from what lm() noted.
-contrast_matrix <- function(model, name) {
-  levels <- if (is.null(model$xlevels[[name]])) c("FALSE", "TRUE") else model$xlevels[[name]]
+contrast_matrix <- function(model, name, levels) {
   values <- factor(levels, levels, ordered = attr(model$terms, "dataClasses")[[name]] == "ordered")
   contrasts(values) <- model$contrasts[[name]]
   contrasts(values)
