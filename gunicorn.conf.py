@@ -1,11 +1,24 @@
 """Gunicorn's settings; `gunicorn ml_api.wsgi` finds them here."""
 
 import os
-import signal
 from typing import Any
 
+from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
+
+
+class Threads(ThreadWorker):  # type: ignore[misc]
+    """Gunicorn's threaded worker, but Ctrl-C (SIGINT, SIGQUIT) always ends it.
+
+    Its own way to quit takes a lock in the signal's handler. Where the main thread holds that already, because it is
+    just starting a request or at the signal before, the worker hangs until it is killed.
+    """
+
+    handle_quit = Worker.handle_quit
+
+
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
-worker_class = "gthread"
+worker_class = Threads
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 4
 # A URL of any length gets our own answer (with the C parser, any means 1 MiB), not gunicorn's HTML.
@@ -21,10 +34,6 @@ control_socket_disable = True  # nothing here uses it, and its folder may be rea
 
 def post_worker_init(worker: Any) -> None:
     """Start R and read the default model before the first request; never before the fork."""
-    # Ctrl-C in a terminal reaches the workers as well as the master, which then signals them to quit. Gunicorn's
-    # threaded worker can't take the second signal while it is at the first: it hangs until it is killed.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
     from django.conf import settings
 
     from lm_app import r_engine, store
