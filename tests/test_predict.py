@@ -220,7 +220,7 @@ def test_csv_is_checked(models: Path, client: Client) -> None:
 
     assert "NA" in refused("wt,qsec,am\nNA,17,manual\n")[("body", 0, "wt")]
     assert "''" in refused("wt,qsec,am\n2,,manual\n")[("body", 0, "qsec")]
-    assert refused("wt,qsec,am\n2,17\n2,17,manual,4\n") == {
+    assert refused("wt,qsec,am\n2,17\n2,17,manual,4\n2,17,manual\n") == {
         ("body", 0): "row 0 has 2 fields; the header has 3.",
         ("body", 1): "row 1 has 4 fields; the header has 3.",
     }
