@@ -4,9 +4,10 @@ LmError
 ├── TrainingError           update_lm can't train or publish: one line on stderr, exit status 1
 └── RequestError            an HTTP answer: the problem document with this status
     ├── BadSyntax             400
-    ├── UnknownModel          404
-    ├── UnknownKey            404
-    ├── UnknownPlot           404
+    ├── Unknown               404
+    │   ├── UnknownModel
+    │   ├── UnknownKey
+    │   └── UnknownPlot
     ├── LengthRequired        411
     ├── TooLarge              413
     ├── UnsupportedMediaType  415
@@ -53,24 +54,35 @@ class BadSyntax(RequestError):
     title = "Bad syntax"
 
 
-class UnknownModel(RequestError):
-    """There is no such model."""
+class Unknown(RequestError):
+    """There is nothing of this name; the text tells what there is."""
 
     status = 404
-    title = "Unknown model"
+    kind: ClassVar[str]
 
     def __init__(self, name: str, names: Iterable[str]) -> None:
-        super().__init__(f"There is no model {name!r}; there are: {', '.join(names)}.")
+        super().__init__(f"There is no {self.kind} {name!r}; there are: {', '.join(names)}.")
 
 
-class UnknownKey(RequestError):
+class UnknownModel(Unknown):
+    """There is no such model."""
+
+    title = "Unknown model"
+    kind = "model"
+
+
+class UnknownKey(Unknown):
     """The model's information has no such key."""
 
-    status = 404
     title = "Unknown key"
+    kind = "key"
 
-    def __init__(self, key: str, keys: Iterable[str]) -> None:
-        super().__init__(f"There is no key {key!r}; there are: {', '.join(keys)}.")
+
+class UnknownPlot(Unknown):
+    """The model has no such picture."""
+
+    title = "Unknown plot"
+    kind = "plot"
 
 
 class LengthRequired(RequestError):
@@ -98,16 +110,6 @@ class UnsupportedMediaType(RequestError):
 
     def __init__(self, content_type: str) -> None:
         super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
-
-
-class UnknownPlot(RequestError):
-    """The model has no such picture."""
-
-    status = 404
-    title = "Unknown plot"
-
-    def __init__(self, name: str, names: Iterable[str]) -> None:
-        super().__init__(f"There is no plot {name!r}; there are: {', '.join(names)}.")
 
 
 class InvalidObservation(RequestError):
