@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
@@ -37,7 +36,7 @@ from rpy2.rinterface_lib import callbacks, openrlib
 
 R_FILES = sorted((Path(__file__).parent / "R").glob("*.R"))
 STACK_BYTES = 64 * 1024 * 1024
-M_MMAP_THRESHOLD = -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 Interval = Literal["none", "confidence", "prediction"]
 P = ParamSpec("P")
@@ -72,8 +71,7 @@ class Trained:
     warnings: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One number for each observation; `lower` and `upper` only where an interval was asked for."""
 
     fit: list[float]  # NaN where R has no answer, such as for the log of a negative number
@@ -147,8 +145,10 @@ def start() -> None:
 
 # Everything below runs with the lock held, except _in_r and _start_r_thread, which take it.
 
-_models: dict[int, rinterface.SexpClosure] = {}
+_models: dict[int, "_Prepared"] = {}
 _numbers = itertools.count()
+rlib, ffi = openrlib.rlib, openrlib.ffi
+failed = ffi.new("int *")
 _INTERVALS: dict[Interval, rinterface.IntSexpVector] = {}
 # Numbers of models that nobody holds any more. Their R objects may only be released with the lock held,
 # and this queue is safe to use where Python's garbage collector happens to run.
@@ -159,8 +159,11 @@ def _start_r() -> None:
     before = {name: os.environ.get(name, "") for name in ("R_DEFAULT_PACKAGES", "LD_LIBRARY_PATH")}
     os.environ["LANGUAGE"] = "en"  # our messages are English, so R's among them are, too
     os.environ["R_DEFAULT_PACKAGES"] = "utils,grDevices,graphics,stats"  # without S4, a process needs 20 MB less
-    # Give large vectors back to the system when R frees them. By itself, the C library soon keeps them.
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    # Memory that large vectors took goes back to the system. By itself, the C library soon keeps it all; to give it
+    # all back would cost a batch of 100,000 observations a fifth of its time.
+    c_library = ctypes.CDLL(None)
+    c_library.mallopt(M_MMAP_THRESHOLD, 1 << 22)
+    c_library.mallopt(M_TRIM_THRESHOLD, 1 << 24)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "R is not initialized by the main thread")  # it is meant
         rinterface.initr(interactive=False)
@@ -232,7 +235,8 @@ def _load(pickled: bytes) -> tuple[int, list[str]]:
     if not isinstance(model, rinterface.ListSexpVector) or not _call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
     number = next(_numbers)
-    _models[number], warned = _call("prepare", model)
+    (call, by_r), warned = _call("prepare", model)
+    _models[number] = _Prepared(call, by_r)
     return number, warned
 
 
@@ -245,24 +249,48 @@ class _LmUnpickler(pickle.Unpickler):
         return rinterface.ListSexpVector
 
 
+class _Prepared:
+    """The two ways to answer that `prepare` in predict.R returns."""
+
+    def __init__(self, call: rinterface.LangSexpVector, by_r: rinterface.SexpClosure) -> None:
+        self.call, self.by_r = call, by_r
+        self.c_call = call.__sexp__._cdata
+        self.x = rlib.CDR(self.c_call)
+        self.interval = rlib.CDR(self.x)
+        self.level = rlib.CDR(self.interval)
+        self.asked: tuple[Interval, float] | None = None
+
+    def sum_up(self, x: "array[float]", size: int, interval: Interval, level: float) -> list[float] | None:
+        """The prepared sum, or None where only predict() can tell.
+
+        This is R's own interface for C, used as sparingly as can be. By that of rpy2, a call takes four times what R
+        needs for the sum; and some thirty times, another thread may take Python's lock meanwhile.
+        """
+        vector = rlib.Rf_allocVector(rlib.REALSXP, len(x))
+        ffi.memmove(rlib.REAL(vector), x, 8 * len(x))
+        rlib.SETCAR(self.x, vector)  # what the call holds, R does not collect
+        if self.asked != (interval, level):
+            rlib.SETCAR(self.interval, _INTERVALS[interval].__sexp__._cdata)
+            rlib.SETCAR(self.level, rinterface.FloatSexpVector([level]).__sexp__._cdata)
+            self.asked = interval, level
+        answer = rlib.R_tryEval(self.c_call, rlib.R_GlobalEnv, failed)
+        rlib.SETCAR(self.x, rlib.R_NilValue)
+        if failed[0] or rlib.Rf_xlength(answer) != size:
+            return None
+        numbers: list[float] = ffi.unpack(rlib.REAL(answer), size)
+        return numbers
+
+
 def _predict(number: int, x: "array[float]", rows: int, interval: Interval, level: float) -> Prediction:
-    answer = _models[number](_vector(x), _INTERVALS[interval], _level(level))
-    warned: list[str] = []
-    if isinstance(answer, rinterface.ListSexpVector):
-        answer, warned = _outcome(answer)
-    numbers = _doubles(answer).tolist()
+    model, warned = _models[number], list[str]()
+    numbers = model.sum_up(x, rows if interval == "none" else 3 * rows, interval, level)
+    if numbers is None:
+        vector = rinterface.FloatSexpVector.from_memoryview(memoryview(x))
+        answer, warned = _outcome(model.by_r(vector, _INTERVALS[interval], rinterface.FloatSexpVector([level])))
+        numbers = _doubles(answer).tolist()
     if interval == "none":
         return Prediction(numbers, None, None, warned)
     return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)
-
-
-@lru_cache(16)
-def _level(level: float) -> rinterface.FloatSexpVector:
-    return rinterface.FloatSexpVector([level])
-
-
-def _vector(values: "array[float]") -> rinterface.FloatSexpVector:
-    return rinterface.FloatSexpVector.from_memoryview(memoryview(values))
 
 
 def _doubles(vector: rinterface.FloatSexpVector) -> "array[float]":

@@ -10,55 +10,53 @@ library(splines) # a formula may use ns() and bs(), and predict() must find them
 # Is this what train() makes? Asked once, when a version is loaded.
 is_trained <- function(model) inherits(model, "lm") && is.numeric(model$coefficients) && is.list(model$probe)
 
-# model: what train() made. Returns a function of x, interval and level.
+# model: what train() made. Returns two ways to answer, both for x, interval and level:
 #   x: the predictors' values, one column after the other in one vector; a factor is given by the positions of its
 #     levels (1, 2, ...), as R itself keeps it, a logical by 0 and 1.
 #   interval: 0 for none, 1 for confidence, 2 for prediction. level: between 0 and 1.
-# It returns a vector: fit and, with an interval, after it lower and upper; or what attempt() returns, where R has
-# something to say.
+# call: of the prepared sum, with placeholders for the three. Its value is a vector: fit and, with an interval, after it
+#   lower and upper; or NULL where R has more to say than numbers.
+# by_r: a function that asks predict() itself. It returns what attempt() returns, its value the same vector.
 prepare <- function(model) {
   by_r <- function(x, interval, level) attempt(function() {
     kind <- c("none", "confidence", "prediction")[interval + 1]
     as.vector(predict(model, as_observations(x, model), interval = kind, level = level))
   })
-  prepared <- tryCatch(prepare_sum(model, by_r), error = function(e) NULL)
-  if (!is.null(prepared) && same_as(prepared, by_r, model$probe)) return(prepared)
-  warning("predict() itself answers, several times slower: it warns of this model, or the prepared sum is another")
-  by_r
+  sum_up <- tryCatch(prepare_sum(model), error = function(e) NULL)
+  if (is.null(sum_up) || !same_as(sum_up, by_r, model$probe)) {
+    warning("predict() itself answers, several times slower: it warns of this model, or the prepared sum is another")
+    sum_up <- function(x, interval, level) NULL
+  }
+  list(call = as.call(list(sum_up, 0, 0, 0)), by_r = by_r)
 }
 
 # The data frame that x stands for.
-as_observations <- function(x, model) structure(
-  as_columns(x, length(model$probe), model$levels),
-  names = names(model$probe), class = "data.frame", row.names = .set_row_names(length(x) / length(model$probe))
-)
-
-# levels: for each column that is no number, its position and its levels (NULL for a logical).
-as_columns <- function(x, count, levels) {
-  columns <- if (count == 1) list(x) else { # as.list() for one row, for it is much the faster
-    if (length(x) == count) as.list(x) else { dim(x) <- c(length(x) / count, count); lapply(seq_len(count), function(i) x[, i]) }
-  }
-  for (l in levels) columns[[l$position]] <-
+as_observations <- function(x, model) {
+  columns <- as_columns(x, length(model$probe))
+  for (l in model$levels) columns[[l$position]] <-
     if (is.null(l$levels)) as.logical(columns[[l$position]])
     else structure(as.integer(columns[[l$position]]), levels = l$levels, class = "factor")
-  columns
+  structure(columns, names = names(model$probe), class = "data.frame", row.names = .set_row_names(length(columns[[1]])))
 }
 
-# by_r is asked where the sum can't be made, such as at a level that factor(x) has not met: R says what is wrong.
-prepare_sum <- function(model, by_r) {
+as_columns <- function(x, count) {
+  dim(x) <- c(length(x) / count, count)
+  lapply(seq_len(count), function(i) x[, i])
+}
+
+# The sum, as a function of x, interval and level; see prepare().
+prepare_sum <- function(model) {
   terms <- delete.response(model$terms)
   variables <- attr(terms, "predvars") # as fixed at the fit: poly() with its coefficients, ns() with its knots
   variable_names <- vapply(attr(terms, "variables"), deparse1, "")[-1]
   enclosure <- environment(terms)
-  names <- names(model$probe)
-  count <- length(names)
-  factors <- lapply(names(model$contrasts), function(name) { # the variables that are factors, logicals among them
-    levels <- if (is.null(model$xlevels[[name]])) c("FALSE", "TRUE") else model$xlevels[[name]]
-    list(position = match(name, variable_names), levels = levels, contrasts = contrast_matrix(model, name, levels))
-  })
+  count <- length(model$probe)
+  factors <- lapply(names(model$contrasts), prepare_factor, model, variable_names)
   offset <- attr(terms, "offset")
   # columns are the variables, one for one: nothing is left to evaluate, and nothing can go wrong
-  plain <- identical(variable_names, names) && all(vapply(variables, is.name, TRUE))
+  plain <- identical(variable_names, names(model$probe)) && all(vapply(variables, is.name, TRUE)) &&
+    all(vapply(factors, function(f) f$as_given, TRUE))
+  one_row <- list(names = variable_names, row.names = .set_row_names(1))
   rows <- seq_len(model$rank)
   pivot <- model$qr$pivot[rows]
   # from here on as in predict.lm()
@@ -70,35 +68,45 @@ prepare_sum <- function(model, by_r) {
   all_in_order <- identical(pivot, seq_along(model$coefficients))
 
   sum_up <- function(x, interval, level) {
-    frame <- as_columns(x, count, model$levels)
-    if (!plain) frame <- eval(variables, structure(frame, names = names), enclosure)
+    alone <- length(x) == count
+    frame <- if (!plain) eval(variables, as_observations(x, model), enclosure)
+      else if (alone) c(list(), x) else as_columns(x, count)
     for (f in factors) {
       values <- frame[[f$position]]
-      position <- if (identical(attr(values, "levels"), f$levels)) as.integer(values) else match(as.character(values), f$levels)
-      if (anyNA(position)) return(by_r(x, interval, level))
-      attributes(position) <- list(levels = f$levels, class = "factor", contrasts = f$contrasts)
+      position <- if (plain) as.integer(values) + f$shift
+        else if (identical(attr(values, "levels"), f$levels)) as.integer(values)
+        else match(as.character(values), f$levels)
+      if (anyNA(position)) return(NULL) # a level that factor(x) has not met: predict() says so
+      attributes(position) <- f$attributes
       frame[[f$position]] <- position
     }
-    attributes(frame) <- list(names = variable_names, row.names = .set_row_names(length(x) / count))
+    attributes(frame) <- if (alone) one_row
+      else list(names = variable_names, row.names = .set_row_names(length(x) / count))
     design <- .External2(model_matrix, terms, frame)
     if (!all_in_order) design <- design[, pivot, drop = FALSE]
-    fit <- as.vector(design %*% beta)
+    fit <- c(design %*% beta)
     for (i in offset) fit <- fit + frame[[i]]
     if (interval == 0) return(fit)
-    variance_of_fit <- as.vector((design %*% r_inverse)^2 %*% variance)
+    variance_of_fit <- c((design %*% r_inverse)^2 %*% variance)
     if (interval == 2) variance_of_fit <- variance_of_fit + variance[1]
     half_width <- qt((1 - level) / 2, df) * sqrt(variance_of_fit)
     c(fit, fit + half_width, fit - half_width)
   }
   if (plain) return(sum_up)
-  function(x, interval, level) {
-    warned <- FALSE
-    answer <- withCallingHandlers(sum_up(x, interval, level), warning = function(w) {
-      warned <<- TRUE
-      invokeRestart("muffleWarning")
-    })
-    if (warned) by_r(x, interval, level) else answer
-  }
+  function(x, interval, level) tryCatch(sum_up(x, interval, level), warning = function(w) NULL)
+}
+
+# A variable of the terms that is a factor, or logical: its position among them, its levels, and the attributes that the
+# model matrix wants. as_given: it is a predictor with just these levels; shift: what its values lack to be positions.
+prepare_factor <- function(name, model, variable_names) {
+  position <- match(name, variable_names)
+  levels <- if (is.null(model$xlevels[[name]])) c("FALSE", "TRUE") else model$xlevels[[name]]
+  given <- Find(function(l) l$position == position, model$levels)
+  list(
+    position = position, levels = levels,
+    as_given = is.null(given$levels) || identical(given$levels, levels), shift = if (is.null(given$levels)) 1L else 0L,
+    attributes = list(levels = levels, class = "factor", contrasts = contrast_matrix(model, name, levels))
+  )
 }
 
 # The contrasts of one factor, as model.matrix() makes them from what lm() noted.
@@ -110,10 +118,10 @@ contrast_matrix <- function(model, name, levels) {
 
 # Do both answer to the last bits, for observations with every level and at both ends of every range, each alone and all
 # at once? Where predict() warns, as it does of weights and of a deficient rank, only it knows when.
-same_as <- function(prepared, by_r, probe) {
+same_as <- function(sum_up, by_r, probe) {
   alone <- lapply(seq_along(probe[[1]]), function(row) vapply(probe, `[`, 0, row))
   all(vapply(c(alone, list(unlist(probe))), function(x) all(vapply(0:2, function(interval) {
     reference <- by_r(unname(x), interval, 0.9)
-    length(reference$warnings) == 0 && identical(prepared(unname(x), interval, 0.9), reference$value)
+    length(reference$warnings) == 0 && identical(sum_up(unname(x), interval, 0.9), reference$value)
   }, TRUE)), TRUE))
 }
