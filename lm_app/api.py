@@ -39,7 +39,7 @@ def names_the_version(operation: Callable[..., HttpResponse]) -> Callable[..., H
         if request.method == "GET" and response.status_code == 200:
             etag = response["ETag"] = f'"{model.name}-{model.version}"'
             response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
-            if "If-None-Match" in request.headers:
+            if "HTTP_IF_NONE_MATCH" in request.META:
                 response = get_conditional_response(request, etag=etag, response=response) or response
         response["LM-Model"], response["LM-Version"] = model.name, model.version
         return response

@@ -25,6 +25,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 VERSION = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
+SECONDS_BETWEEN_LOOKS = 1.0
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
 
 
@@ -100,13 +102,24 @@ def all_live() -> dict[str, "LiveModel | None"]:
 Stamp = tuple[int, int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
-    """What was made of a model's files, and how they looked then."""
+    """What was made of a model's files, and how they looked then. The first is the pointer."""
 
     files: list[str]
     stamps: list[Stamp]
     model: LiveModel | None
+    next_look: float = 0.0
+
+    def has_changed(self) -> bool:
+        """Have the files changed? Each call looks at the pointer; at the others, one a second."""
+        if _stamp(self.files[0]) != self.stamps[0]:
+            return True
+        now = time.monotonic()
+        if now < self.next_look:
+            return False
+        self.next_look = now + SECONDS_BETWEEN_LOOKS
+        return [_stamp(file) for file in self.files] != self.stamps
 
 
 _seen: dict[str, _Seen] = {}
@@ -114,14 +127,14 @@ _reading = threading.Lock()
 
 
 def live(name: str) -> LiveModel:
-    """The version that is live now. Files are read only when they have changed.
+    """The version that is live now. Files are read only where they have changed.
 
     A damaged version is logged, and the last good one goes on: the one in memory, or at start the newest
     on disk. Raises UnknownModel, or NotTrained where there is none.
     """
     key = f"{settings.LM_MODELS_DIR}/{name}"
     seen = _seen.get(key)
-    if seen is None or seen.stamps != [_stamp(file) for file in seen.files]:
+    if seen is None or seen.has_changed():
         with _reading:
             if _seen.get(key) is seen:  # else another thread has just read it
                 _seen[key] = _look(folder(name), seen.model if seen else None)
