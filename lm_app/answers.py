@@ -1,6 +1,7 @@
 """Write predictions, in the shape of the request or as CSV. Each number reads back to R's own bits."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -40,8 +41,7 @@ def many(
             headers["LM-Warnings"] = "; ".join(prediction.warnings)
         return HttpResponse(_csv(columns), content_type="text/csv; charset=utf-8", headers=headers)
     if shape == "records":
-        rows = zip(*columns.values(), strict=True)
-        return _json({**head, "predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+        return _json({**head, "predictions": orjson.Fragment(_records(columns))})
     return _json({**head, "predictions": columns})
 
 
@@ -64,12 +64,30 @@ def _columns(observations: Observations, prediction: Prediction) -> dict[str, Se
     return columns
 
 
+def _records(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """The columns as a list of records in JSON, without a Python object for each."""
+    pieces: list[list[bytes]] = []
+    for name, values in columns.items():
+        texts = _texts(values).split(b",")
+        before = (b"," if pieces else b"},{") + orjson.dumps(name) + b":"
+        pieces += [[before] * len(texts), texts]
+    joined = b"".join(chain.from_iterable(zip(*pieces, strict=True)))
+    return b"[" + joined.removeprefix(b"},") + b"}]"
+
+
+def _csv(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """As R reads it: TRUE and FALSE, NaN for NaN."""
+    texts = [
+        _texts(values).replace(b"true", b"TRUE").replace(b"false", b"FALSE").replace(b"null", b"NaN").split(b",")
+        for values in columns.values()
+    ]
+    return b"\n".join([",".join(columns).encode(), *map(b",".join, zip(*texts, strict=True)), b""])
+
+
+def _texts(values: Sequence[Any]) -> bytes:
+    """Numbers and logicals, as JSON has them, with commas between."""
+    return orjson.dumps(values)[1:-1]
+
+
 def _json(content: Any) -> HttpResponse:
     return HttpResponse(orjson.dumps(content), content_type="application/json")
-
-
-def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    """As R reads it: TRUE and FALSE, NaN for NaN."""
-    in_r = {"True": "TRUE", "False": "FALSE", "nan": "NaN"}
-    texts = [[in_r.get(text, text) for text in map(repr, values)] for values in columns.values()]
-    return "\n".join([",".join(columns), *map(",".join, zip(*texts, strict=True)), ""])

@@ -5,6 +5,8 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -96,10 +98,10 @@ def _read_json(body: bytes, predictors: Predictors, faults: Faults) -> tuple[Sha
     return "records", {}
 
 
-def _check_unique_names(body: bytes, objects: Iterable[Any], faults: Faults) -> None:
+def _check_unique_names(body: bytes, objects: Sequence[Any], faults: Faults) -> None:
     """A name twice in one object: orjson, as most readers, takes the last and says nothing."""
-    names = sum(len(item) for item in objects if isinstance(item, dict))
-    if body.count(b":") == names:  # each name has its colon; more are in strings, in nested objects, or of a name twice
+    # Each name has its colon. There are more in strings, in nested objects, or where a name is given twice.
+    if set(map(type, objects)) == {dict} and body.count(b":") == sum(map(len, objects)):
         return
 
     def note_twice(pairs: list[tuple[str, Any]]) -> None:
@@ -111,17 +113,17 @@ def _check_unique_names(body: bytes, objects: Iterable[Any], faults: Faults) -> 
 
 def _columns_of_records(records: list[Any], predictors: Predictors, faults: Faults) -> Columns:
     names = _names(predictors)
-    expected = set(names)
     _check_size(len(records), faults)
-    if not all(isinstance(record, dict) and record.keys() == expected for record in records):
-        for row, record in enumerate(records):
-            if isinstance(record, dict):
-                _check_names(record, predictors, ["body", row], faults)
-            else:
-                faults.add(["body", row], f"row {row} must be an object, with a value for each predictor.", record)
-        records = [record if isinstance(record, dict) else {} for record in records]
-        return {name: [record.get(name, MISSING) for record in records] for name in names}
-    return {name: [record[name] for record in records] for name in names}
+    if set(map(type, records)) == {dict} and set(map(len, records)) == {len(names)}:
+        with suppress(KeyError):
+            return {name: list(map(itemgetter(name), records)) for name in names}
+    for row, record in enumerate(records):
+        if isinstance(record, dict):
+            _check_names(record, predictors, ["body", row], faults)
+        else:
+            faults.add(["body", row], f"row {row} must be an object, with a value for each predictor.", record)
+    records = [record if isinstance(record, dict) else {} for record in records]
+    return {name: [record.get(name, MISSING) for record in records] for name in names}
 
 
 def _read_csv(body: bytes, predictors: Predictors, faults: Faults) -> tuple[Shape, Columns]:
@@ -131,7 +133,7 @@ def _read_csv(body: bytes, predictors: Predictors, faults: Faults) -> tuple[Shap
         raise BadSyntax(f"The body is not CSV in UTF-8: byte {error.start} is wrong.") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header, *rows = [row for row in reader if row] or [[]]
+        header, *rows = list(filter(None, reader)) or [[]]
     except csv.Error as error:
         raise BadSyntax(f"The body is not CSV: line {reader.line_num}: {error}.") from None
     for name in [name for name, times in Counter(header).items() if times > 1]:
@@ -142,7 +144,7 @@ def _read_csv(body: bytes, predictors: Predictors, faults: Faults) -> tuple[Shap
         if len(fields) != len(header):
             faults.add(["body", row], f"row {row} has {len(fields)} fields; the header has {len(header)}.", fields)
     faults.stop_if_any()  # fields that are out of place would only be told of twice
-    columns: Columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
+    columns: Columns = {name: list(map(itemgetter(column), rows)) for column, name in enumerate(header)}
     _check_size(len(rows), faults)
     return "csv", columns
 
