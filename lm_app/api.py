@@ -15,14 +15,24 @@ from lm_app.schemas import Key, ListedModel, ModelCard, OneAnswer, Problem
 
 models_router = Router(tags=["models"])
 router = Router(tags=["linear model"])
+value_router = Router(tags=["linear model"])
+router.add_router("/predict/{value}", value_router)
 
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 503), Problem)
 
 
+def in_url(request: HttpRequest) -> dict[str, str]:
+    """What the URL has for {model} and {value}.
+
+    They are of the routers' prefixes, so that no route declares them: what one declares is checked by pydantic, which
+    for a text takes as long as R for a prediction.
+    """
+    return request.resolver_match.kwargs if request.resolver_match else {}
+
+
 def live_model(request: HttpRequest) -> store.LiveModel:
     """The model that the URL means, as it is now; the request remembers it, for the answer's headers."""
-    path = request.resolver_match.kwargs if request.resolver_match else {}
-    model = store.live(path.get("model", settings.LM_DEFAULT_MODEL))
+    model = store.live(in_url(request).get("model", settings.LM_DEFAULT_MODEL))
     request.live_model = model  # type: ignore[attr-defined]
     return model
 
@@ -65,17 +75,14 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-# Those that are asked most come first: Django tries URLs in their order.
-
-
-@router.get("/predict/{value}", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")
-def predict_value(request: HttpRequest, value: str) -> HttpResponse:
+@value_router.get("", response={200: float, 422: Problem, **PROBLEMS}, summary="Predict from one number")
+def predict_value(request: HttpRequest) -> HttpResponse:
     """R's prediction, rounded to 6 decimals, for a model with one numeric predictor.
 
     The value may have a dot or a comma, and must lie in the range of the training data.
     """
     model = live_model(request)
-    observations = requests.single_value(value, model.info["predictors"])
+    observations = requests.single_value(in_url(request)["value"], model.info["predictors"])
     return answers.bare_number(model.lm.predict(observations.columns))
 
 

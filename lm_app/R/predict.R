@@ -66,8 +66,11 @@ prepare_sum <- function(model) {
   variance <- rep(sum(model$residuals^2) / df, model$rank)
   model_matrix <- get("C_modelmatrix", asNamespace("stats")) # what model.matrix() calls in the end
   all_in_order <- identical(pivot, seq_along(model$coefficients))
+  intercept <- attr(terms, "intercept")
+  # each term is a number, as it comes: the model matrix is x, after a column of ones
+  straight <- plain && all_in_order && length(factors) == 0 && identical(attr(terms, "term.labels"), variable_names)
 
-  sum_up <- function(x, interval, level) {
+  model_frame <- function(x) { # NULL where a level is another than those of the fit, as factor(x) may meet
     alone <- length(x) == count
     frame <- if (!plain) eval(variables, as_observations(x, model), enclosure)
       else if (alone) c(list(), x) else as_columns(x, count)
@@ -76,14 +79,26 @@ prepare_sum <- function(model) {
       position <- if (plain) as.integer(values) + f$shift
         else if (identical(attr(values, "levels"), f$levels)) as.integer(values)
         else match(as.character(values), f$levels)
-      if (anyNA(position)) return(NULL) # a level that factor(x) has not met: predict() says so
+      if (anyNA(position)) return(NULL)
       attributes(position) <- f$attributes
       frame[[f$position]] <- position
     }
     attributes(frame) <- if (alone) one_row
       else list(names = variable_names, row.names = .set_row_names(length(x) / count))
-    design <- .External2(model_matrix, terms, frame)
-    if (!all_in_order) design <- design[, pivot, drop = FALSE]
+    frame
+  }
+
+  sum_up <- function(x, interval, level) {
+    if (straight) {
+      rows <- length(x) / count
+      design <- c(rep(1, rows * intercept), x)
+      dim(design) <- c(rows, count + intercept)
+    } else {
+      frame <- model_frame(x)
+      if (is.null(frame)) return(NULL)
+      design <- .External2(model_matrix, terms, frame)
+      if (!all_in_order) design <- design[, pivot, drop = FALSE]
+    }
     fit <- c(design %*% beta)
     for (i in offset) fit <- fit + frame[[i]]
     if (interval == 0) return(fit)
