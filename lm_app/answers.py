@@ -35,7 +35,7 @@ def many(
     """The answer for a data frame: records to records, columns to columns and to CSV, CSV where Accept asks for it."""
     columns = _columns(observations, prediction)
     head = _head(model, options, prediction)
-    if request.get_preferred_type(["application/json", "text/csv"]) == "text/csv":
+    if _prefers_csv(request):
         headers = {f"LM-{name.title()}": str(head[name]) for name in ("interval", "level")}
         if prediction.warnings:
             headers["LM-Warnings"] = "; ".join(prediction.warnings)
@@ -43,6 +43,12 @@ def many(
     if shape == "records":
         return _json({**head, "predictions": orjson.Fragment(_records(columns))})
     return _json({**head, "predictions": columns})
+
+
+def _prefers_csv(request: HttpRequest) -> bool:
+    if "text/" not in request.META.get("HTTP_ACCEPT", ""):  # Django takes longer to find out than R for a prediction
+        return False
+    return request.get_preferred_type(["application/json", "text/csv"]) == "text/csv"
 
 
 def _head(model: LiveModel, options: Options, prediction: Prediction) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def data_frame(request: HttpRequest, predictors: Predictors) -> tuple[Options, S
     """
     if request.content_type not in ("application/json", "text/csv"):
         raise UnsupportedMediaType(request.content_type or "none")
-    if "Transfer-Encoding" in request.headers:
+    if "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired()
     try:
         body = request.body

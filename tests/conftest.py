@@ -73,7 +73,7 @@ class Server:
 SERVERS = {
     "runserver": [sys.executable, "manage.py", "runserver", "{port}"],
     "gunicorn sync": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--worker-class", "sync", "--workers", "2"],
-    "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers", "1", "--threads", "8"],
+    "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi"],
 }
 StartServer = Callable[..., AbstractContextManager[Server]]
 
@@ -86,7 +86,8 @@ def serve(models: Path, tmp_path: Path) -> StartServer:
     def start(kind: str, prefix: str = "", **environment: str) -> Iterator[Server]:
         port = free_port()
         log = tmp_path / "server.log"
-        variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1", **environment}
+        variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1"}
+        variables |= {"WEB_CONCURRENCY": "1", **environment}
         command = [*shlex.split(prefix), *(part.format(port=port) for part in SERVERS[kind])]
         with log.open("wb") as output:
             process = subprocess.Popen(

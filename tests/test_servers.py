@@ -61,6 +61,33 @@ def test_docs_and_assets_under_gunicorn_without_debug(serve: StartServer) -> Non
         assert len(server.get("/static/ninja/swagger-ui-bundle.js")) > 100_000
 
 
+def cpus_of_workers(server: Server) -> list[set[frozenset[int]]]:
+    """For each of gunicorn's workers, the CPUs that its threads may use."""
+    workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [
+        {frozenset(os.sched_getaffinity(int(thread.name))) for thread in Path(f"/proc/{worker}/task").iterdir()}
+        for worker in workers
+    ]
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_each_gunicorn_worker_keeps_to_a_cpu_of_its_own(serve: StartServer, pinned: bool) -> None:
+    cpus = frozenset(os.sched_getaffinity(0))
+    with serve("gunicorn gthread", WEB_CONCURRENCY="2", PIN_WORKERS=str(pinned)) as server:
+        while server.log.read_text().count("Booting worker") < 2:
+            time.sleep(0.1)
+        time.sleep(0.5)  # from the log's line to the setting
+        for _ in range(20):
+            server.get("/lm/api/predict/29.5")  # by several threads
+        found = cpus_of_workers(server)
+    if pinned:
+        assert all(len(of_threads) == 1 for of_threads in found)
+        assert [len(cpu) for of_threads in found for cpu in of_threads] == [1, 1]
+        assert len(frozenset().union(*found[0], *found[1])) == min(2, len(cpus))
+    else:
+        assert found == [{cpus}] * 2
+
+
 def test_a_long_url_gets_our_answer_under_gunicorn(serve: StartServer) -> None:
     with serve("gunicorn gthread") as server:
         status, detail = server.refusal(f"/lm/api/predict/{'9' * 10_000}")
