@@ -34,6 +34,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
 from rpy2 import rinterface
 from rpy2.rinterface_lib import callbacks, openrlib
 
+rlib, ffi = openrlib.rlib, openrlib.ffi
 R_FILES = sorted((Path(__file__).parent / "R").glob("*.R"))
 STACK_BYTES = 64 * 1024 * 1024
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -147,8 +148,6 @@ def start() -> None:
 
 _models: dict[int, "_Prepared"] = {}
 _numbers = itertools.count()
-rlib, ffi = openrlib.rlib, openrlib.ffi
-failed = ffi.new("int *")
 _INTERVALS: dict[Interval, rinterface.IntSexpVector] = {}
 # Numbers of models that nobody holds any more. Their R objects may only be released with the lock held,
 # and this queue is safe to use where Python's garbage collector happens to run.
@@ -259,6 +258,7 @@ class _Prepared:
         self.interval = rlib.CDR(self.x)
         self.level = rlib.CDR(self.interval)
         self.asked: tuple[Interval, float] | None = None
+        self.failed = ffi.new("int *")
 
     def sum_up(self, x: "array[float]", size: int, interval: Interval, level: float) -> list[float] | None:
         """The prepared sum, or None where only predict() can tell.
@@ -270,12 +270,13 @@ class _Prepared:
         ffi.memmove(rlib.REAL(vector), x, 8 * len(x))
         rlib.SETCAR(self.x, vector)  # what the call holds, R does not collect
         if self.asked != (interval, level):
+            as_vector = rinterface.FloatSexpVector([level])
             rlib.SETCAR(self.interval, _INTERVALS[interval].__sexp__._cdata)
-            rlib.SETCAR(self.level, rinterface.FloatSexpVector([level]).__sexp__._cdata)
+            rlib.SETCAR(self.level, as_vector.__sexp__._cdata)
             self.asked = interval, level
-        answer = rlib.R_tryEval(self.c_call, rlib.R_GlobalEnv, failed)
+        answer = rlib.R_tryEval(self.c_call, rlib.R_GlobalEnv, self.failed)
         rlib.SETCAR(self.x, rlib.R_NilValue)
-        if failed[0] or rlib.Rf_xlength(answer) != size:
+        if self.failed[0] or rlib.Rf_xlength(answer) != size:
             return None
         numbers: list[float] = ffi.unpack(rlib.REAL(answer), size)
         return numbers
@@ -299,7 +300,7 @@ def _doubles(vector: rinterface.FloatSexpVector) -> "array[float]":
     with "deallocating None" when the last one is gone.
     """
     values = array("d")
-    values.frombytes(openrlib.ffi.buffer(openrlib.rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
+    values.frombytes(ffi.buffer(rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
     return values
 
 

@@ -18,8 +18,8 @@ from lm_app.errors import TrainingError
 from tests.conftest import ROOT
 
 
-def live_file(models: Path, file: str) -> Path:
-    folder = models / "timedistance"
+def live_file(models: Path, file: str, model: str = "timedistance") -> Path:
+    folder = models / model
     return folder / "versions" / (folder / "live").read_text().strip() / file
 
 
@@ -144,6 +144,17 @@ def test_models_that_nobody_holds_are_dropped_in_r(models: Path) -> None:
         r_engine.Model(pickled).predict([array("d", [7.0])])
     r_engine.start()
     assert len(r_engine._models) <= before + 1
+
+
+def test_where_the_prepared_sum_fails_predict_says_why(models: Path) -> None:
+    from lm_app import r_engine
+
+    model = r_engine.Model(live_file(models, "modelr.pickle", "mtcars").read_bytes())
+    observation = [array("d", [x]) for x in (2.62, 16.46, 2)]
+    right = model.predict(observation)
+    with pytest.raises(r_engine.RError, match="length of object"):
+        model.predict([array("d", [2.62]), array("d", [16.46, 17.02]), array("d", [2])])  # of unequal length
+    assert model.predict(observation) == right
 
 
 def test_an_r_user_can_source_and_run_the_r_files(models: Path) -> None:
