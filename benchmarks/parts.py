@@ -206,8 +206,6 @@ def growth(bench: Bench) -> Findings:
     """One prediction, as predictors and models grow in number."""
     many = 100
     copies = [f"copy{number}" for number in range(many)]
-    for name in copies:
-        shutil.copytree(bench.models / bench.distance.name, bench.models / name)
     paths = [f"/lm/api/models/{name}/predict/29.5" for name in copies]
     cases = {}
     for number in (1, 10, 50):
@@ -223,6 +221,10 @@ def growth(bench: Bench) -> Findings:
         for request in requests.values():
             request.check(ours.ask(request))
         before = servers.memory(ours.worker())["USS"]
+        for name in copies:
+            ignore = shutil.ignore_patterns("live", "versions", ".*")
+            shutil.copytree(bench.models / bench.distance.name, bench.models / name, ignore=ignore)
+        models.train(bench.models, *copies)
         for path in paths:
             bench.get(path).check(ours.ask(bench.get(path)))
         each = (servers.memory(ours.worker())["USS"] - before) / many
