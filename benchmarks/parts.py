@@ -261,7 +261,7 @@ def training(bench: Bench) -> Findings:
         expected = models.answers_of_r("y ~ .", data, observation)
         requests[rows] = models.Case(name, observation, expected).by_names()
         in_r = ["Rscript", "-e", f"model <- lm(y ~ x1 + x2 + x3, read.csv({json.dumps(str(data))}))"]
-        measures[f"ours {rows}"] = partial(run, f"ours {rows}", models.training(name))
+        measures[f"ours {rows}"] = partial(run, f"ours {rows}", [*models.training(name), "--force"])
         measures[f"R {rows}"] = partial(run, f"R {rows}", in_r)
     bench.interleaved(measures)
     loaded = {}
