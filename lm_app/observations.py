@@ -71,7 +71,7 @@ def are_logicals(values: Sequence[Any]) -> bool:
 
 def number(text: str) -> float:
     """The number that a person wrote; raises ValueError for thousands separators, NaN, infinity and all else."""
-    value = float(text.replace(",", ".")) if NUMBER.fullmatch(text.strip()) else math.nan
+    value = float(text.replace(",", ".")) if NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(value):
         raise ValueError(text)
     return value
@@ -79,9 +79,11 @@ def number(text: str) -> float:
 
 def numbers(texts: Sequence[str]) -> list[float]:
     """The numbers that people wrote; raises ValueError as number() does."""
+    joined = ",".join(texts)
     with suppress(orjson.JSONDecodeError):  # numbers of JSON are read together, many times faster
-        values: list[float] = orjson.loads(f"[{','.join(texts)}]")
-        if len(values) == len(texts) and are_numbers(values):
+        values: list[float] = orjson.loads(f"[{joined}]")
+        without_blanks = joined.split() == [joined]  # JSON admits them, number() does not
+        if len(values) == len(texts) and are_numbers(values) and without_blanks:
             return values
     return [number(text) for text in texts]
 

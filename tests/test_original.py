@@ -54,7 +54,25 @@ def test_default_model_is_a_setting(models: Path, client: Client, settings: Sett
 
 
 @pytest.mark.parametrize(
-    "text", ["abc", "1.000,5", "29.4.1", "nan", "inf", "1e999", "0x10", "²", "9" * 10_000, "--5", "1_0", " ", "٣", "."]
+    "text",
+    [
+        "abc",
+        "1.000,5",
+        "29.4.1",
+        "nan",
+        "inf",
+        "1e999",
+        "0x10",
+        "²",
+        "9" * 10_000,
+        "--5",
+        "1_0",
+        " ",
+        " 29.5",
+        "29.5 ",
+        "٣",
+        ".",
+    ],
 )
 def test_predict_of_no_number_says_what_one_looks_like(models: Path, client: Client, text: str) -> None:
     answer = client.get(f"/lm/api/predict/{quote(text)}")

@@ -368,3 +368,9 @@ def test_no_json_makes_the_server_fail(models: Path, client: Client, body: Any) 
 @given(body=st.binary(max_size=60) | st.text(alphabet='wtqsecam,;"\n\r19.', max_size=60))
 def test_no_csv_makes_the_server_fail(models: Path, client: Client, body: bytes | str) -> None:
     assert post(client, body, content_type="text/csv").status_code in (200, 422, 400)
+
+
+def test_a_number_of_a_csv_has_no_blanks_around_it(models: Path, client: Client) -> None:
+    answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
+    assert answer.status_code == 422
+    assert [fault["loc"] for fault in answer.json()["errors"]] == [["body", 1, "distance"]]
