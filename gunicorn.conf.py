@@ -34,6 +34,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 worker_class = Threads
+pin_workers = boolean(
+    "PIN_WORKERS", default=True
+)  # ours, see post_fork; read here, so that a wrong value is told at once
 # A worker for each CPU: on 2 CPUs, the second answered 1.8 times as many requests, a third and a fourth 1.1 times. At
 # least 2, so that one answers while the other starts; at most 8, as a container may use but few of its host's CPUs.
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(max(2, len(os.sched_getaffinity(0))), 8))
@@ -71,7 +74,7 @@ def post_fork(server: Any, worker: Any) -> None:
     CPU to another, this takes so long that a worker answers half as many requests. Where others compute on the same
     CPUs, the system can't give the worker another one: then it is better off with PIN_WORKERS=False.
     """
-    if boolean("PIN_WORKERS", default=True):
+    if pin_workers:
         os.sched_setaffinity(0, {worker.cpu})
 
 
