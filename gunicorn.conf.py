@@ -82,14 +82,15 @@ def post_worker_init(worker: Any) -> None:
     """Start R and read the models before the first request; never before the fork."""
     from django.conf import settings
 
-    from lm_app import r_engine, store
-    from lm_app.errors import RequestError
+    from lm_app.engine import runtime
+    from lm_app.errors import LmError
+    from lm_app.store.live import live_model, live_models
 
-    r_engine.start()
-    store.all_live()
+    runtime.start()
+    live_models()
     try:
-        store.live(settings.LM_DEFAULT_MODEL)
-    except RequestError as error:
+        live_model(settings.LM_DEFAULT_MODEL)
+    except LmError as error:
         worker.log.warning("%s", error)
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()

@@ -1,20 +1,24 @@
-"""What can go wrong, as exceptions.
+"""All that can go wrong, as exceptions.
 
 LmError
-├── TrainingError           update_lm can't train or publish: one line on stderr, exit status 1
-└── RequestError            an HTTP answer: the problem document with this status
+├── TrainingError           nothing was published
+│   └── NotPublished
+├── RError              422   R refused
+├── Unknown             404
+│   ├── UnknownModel
+│   ├── UnknownKey
+│   └── UnknownPlot
+├── NotTrained          503
+├── Damaged             503
+└── RequestError
     ├── BadSyntax             400
-    ├── Unknown               404
-    │   ├── UnknownModel
-    │   ├── UnknownKey
-    │   └── UnknownPlot
     ├── LengthRequired        411
-    ├── TooLarge              413
+    ├── ContentTooLarge       413
     ├── UnsupportedMediaType  415
-    ├── InvalidObservation    422
-    └── NotTrained            503
+    └── InvalidObservations   422
 
-ml_api/api.py turns a RequestError into its answer, scripts/ a TrainingError into its line.
+Over HTTP, ml_api/api.py makes each a problem document with its status; on the command line, scripts/ print each as
+one line.
 """
 
 from collections.abc import Iterable
@@ -22,40 +26,33 @@ from typing import Any, ClassVar
 
 
 class LmError(Exception):
-    """The text is one line, or for people: what is wrong with what, what is allowed, what to do."""
+    """One line: what is wrong, what is allowed, what to do."""
+
+    status: ClassVar[int] = 500
+    errors: list[dict[str, Any]] | None = None
+    """Each error of a request, where there may be several."""
 
 
 class TrainingError(LmError):
-    """A model could not be trained or published; the live one is as it was.
+    """A model could not be trained or published; the live version is as it was."""
 
-    `report` is training's Report, where there is one.
-    """
 
-    def __init__(self, message: str, report: Any = None) -> None:
+class NotPublished(TrainingError):
+    """The gate objects to a candidate; `report` is training's Report of it."""
+
+    def __init__(self, message: str, report: Any) -> None:
         super().__init__(message)
         self.report = report
 
 
-class RequestError(LmError):
-    """A request that can't be answered; `status` and `title` as in RFC 9457."""
+class RError(LmError):
+    """R stopped; the text is R's own, or that of our .R files."""
 
-    status: ClassVar[int]
-    title: ClassVar[str]
-
-    def __init__(self, detail: str, faults: list[dict[str, Any]] | None = None) -> None:
-        super().__init__(detail)
-        self.faults = faults
+    status = 422
 
 
-class BadSyntax(RequestError):
-    """The body is not what its content type says."""
-
-    status = 400
-    title = "Bad syntax"
-
-
-class Unknown(RequestError):
-    """There is nothing of this name; the text tells what there is."""
+class Unknown(LmError):
+    """Nothing has this name; the text lists the names that there are."""
 
     status = 404
     kind: ClassVar[str]
@@ -67,66 +64,78 @@ class Unknown(RequestError):
 class UnknownModel(Unknown):
     """There is no such model."""
 
-    title = "Unknown model"
     kind = "model"
 
 
 class UnknownKey(Unknown):
     """The model's information has no such key."""
 
-    title = "Unknown key"
     kind = "key"
 
 
 class UnknownPlot(Unknown):
-    """The model has no such picture."""
+    """The model has no such plot."""
 
-    title = "Unknown plot"
     kind = "plot"
 
 
-class LengthRequired(RequestError):
-    """The body comes in chunks; Django does not read such ones."""
-
-    status = 411
-    title = "Length required"
-
-    def __init__(self) -> None:
-        super().__init__("Send the body with its Content-Length, not in chunks.")
-
-
-class TooLarge(RequestError):
-    """More rows or bytes than are allowed."""
-
-    status = 413
-    title = "Content too large"
-
-
-class UnsupportedMediaType(RequestError):
-    """The body is in a format that is not read."""
-
-    status = 415
-    title = "Unsupported media type"
-
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
-
-
-class InvalidObservation(RequestError):
-    """The request's values are not ones that the model can answer for."""
-
-    status = 422
-    title = "Invalid observation"
-
-
-class NotTrained(RequestError):
+class NotTrained(LmError):
     """The model has no version that can be served."""
 
     status = 503
-    title = "Model not trained"
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"Model {name!r} has no version that can be served; "
             f"train it: python manage.py runscript update_lm --script-args {name}"
         )
+
+
+class Damaged(LmError):
+    """A version's files are not those that training wrote."""
+
+    status = 503
+
+
+class RequestError(LmError):
+    """A request that can't be answered."""
+
+
+class BadSyntax(RequestError):
+    """The body is not what its content type says."""
+
+    status = 400
+
+
+class LengthRequired(RequestError):
+    """The body comes in chunks, which Django does not read."""
+
+    status = 411
+
+    def __init__(self) -> None:
+        super().__init__("Send the body with its Content-Length, not in chunks.")
+
+
+class ContentTooLarge(RequestError):
+    """The body has more rows or bytes than are allowed."""
+
+    status = 413
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is in a format that is not read."""
+
+    status = 415
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
+
+
+class InvalidObservations(RequestError):
+    """The values are not ones that the model can answer for."""
+
+    status = 422
+
+    def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.errors = errors

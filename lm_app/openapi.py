@@ -1,162 +1,184 @@
-"""The OpenAPI document, as the models are now: each one's predict operations show its own predictors."""
+"""The OpenAPI document: Ninja's, and the predict routes of each model as it is now, with its own predictors."""
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from pydantic.json_schema import models_json_schema
 
-from lm_app import store
-from lm_app.schemas import ColumnsAnswer, Options, RecordsAnswer
+from lm_app.predictors import is_single_number, names_of
+from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
+from lm_app.store.live import live_models
+from lm_app.store.version import LoadedModel
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
-VALUE = {"numeric": {"type": "number"}, "logical": {"type": "boolean"}, "factor": {"type": "string"}}
+
+Schema = dict[str, Any]
 
 
-def observation_schema(info: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The JSON Schema of one observation of the model of this name."""
+def observation_schema(model: LoadedModel) -> Schema:
+    """Make the JSON Schema of one observation."""
     return {
-        "title": f"{name} observation",
-        "description": f"An observation to predict {info['response']} for.",
+        "title": f"{model.name} observation",
+        "description": f"An observation to predict {model.info['response']} for.",
         "type": "object",
-        "properties": {p["name"]: predictor_schema(p) for p in info["predictors"]},
-        "required": [p["name"] for p in info["predictors"]],
+        "properties": {predictor.name: predictor.schema() for predictor in model.predictors},
+        "required": names_of(model.predictors),
         "additionalProperties": False,
-        "examples": [info["example"]],
+        "examples": [model.info["example"]],
     }
 
 
-def predictor_schema(predictor: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of one predictor's value, with its training range or its levels."""
-    schema: dict[str, Any] = dict(VALUE[predictor["type"]])
-    told = []
-    if predictor["type"] == "numeric":
-        schema |= {"minimum": predictor["min"], "maximum": predictor["max"]}
-        told.append(f"trained on {predictor['min']} to {predictor['max']}")
-    if predictor["type"] == "factor":
-        schema["enum"] = predictor["levels"]
-    if predictor["unit"]:
-        schema["x-unit"] = predictor["unit"]
-        told.insert(0, f"in {predictor['unit']}")
-    if told:
-        schema["description"] = f"{predictor['name']}, {', '.join(told)}"
-    return schema
-
-
-def describe_models(document: dict[str, Any], prefix: str) -> None:
+def describe_models(document: Schema, prefix: str) -> None:
     """Complete Ninja's document in place. `prefix` is the API's path, without a slash at its end."""
-    models = store.all_live()
-    schemas = document["components"]["schemas"]
-    _, answers = models_json_schema(
-        [(answer, "serialization") for answer in (RecordsAnswer, ColumnsAnswer)], ref_template=REF
-    )
-    schemas |= answers["$defs"]
+    models = live_models()
     any_model = f"{prefix}/models/{{model}}"
-    paths = document["paths"]
-    for path, operations in paths.items():
+    names = _parameter("path", "model", {"type": "string", "enum": list(models)})
+    for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["operationId"] = operation["operationId"].partition(" ")[0]
-            if path.startswith(any_model):
-                operation["operationId"] += "_of_model"
-                operation["parameters"].insert(0, _parameter("path", "model", {"type": "string", "enum": list(models)}))
-            if path.endswith(".svg"):
-                operation["responses"][200]["content"] = {"image/svg+xml": {"schema": {"type": "string"}}}
-            for status, answer in operation["responses"].items():
-                if status >= 400:
-                    answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+            _complete(operation, path, names if path.startswith(any_model) else None)
 
-    for suffix in ("/predict", "/predict/{value}"):
-        templates = {any_model: paths.pop(any_model + suffix), prefix: paths.pop(prefix + suffix)}
-        for name, model in models.items():
-            if model is None:
-                continue
-            mounts = [(any_model, f"{prefix}/models/{name}", f"{name}_")]
-            if name == settings.LM_DEFAULT_MODEL:
-                mounts.append((prefix, prefix, ""))
-            for template, mount, mark in mounts:
-                operations = copy.deepcopy(templates[template])
-                _describe_predict(operations, model.info, name, mark, schemas)
-                if operations:
-                    paths[mount + suffix] = operations
-    tags = {tag for operations in paths.values() for operation in operations.values() for tag in operation["tags"]}
-    document["tags"] = [{"name": tag} for tag in sorted(tags)]
+    responses = (OneResponse, RecordsResponse, ColumnsResponse, Problem)
+    _, schemas = models_json_schema([(schema, "serialization") for schema in responses], ref_template=REF)
+    document["components"]["schemas"] |= schemas["$defs"]
+    predict_paths: Schema = {}
+    for model in filter(None, models.values()):
+        if model.name == settings.LM_DEFAULT_MODEL:
+            predict_paths |= _predict_paths(model, prefix, "predict")
+        predict_paths |= _predict_paths(model, f"{prefix}/models/{model.name}", f"predict: {model.name}")
+        document["components"]["schemas"] |= _data_frame_schemas(model)
+    document["paths"] = predict_paths | document["paths"]  # what people come for comes first
+    operations = [operation for by_method in document["paths"].values() for operation in by_method.values()]
+    tags = dict.fromkeys(tag for operation in operations for tag in operation["tags"])
+    document["tags"] = [{"name": tag} for tag in tags]
 
 
-def _describe_predict(
-    operations: dict[str, Any], info: Mapping[str, Any], name: str, mark: str, schemas: dict[str, Any]
-) -> None:
-    """Give a path's predict operations this model's predictors; remove those by which it can't be asked."""
-    predictors = info["predictors"]
-    example = info["example"]
+def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> None:
+    """Correct what Ninja can't know of an operation."""
+    if model_parameter:
+        operation["parameters"].insert(0, model_parameter)
+    if path.endswith(".svg"):
+        operation["responses"][200]["content"] = {"image/svg+xml": {"schema": {"type": "string"}}}
+    for status, response in operation["responses"].items():
+        if status >= 400:
+            response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
+
+
+def _predict_paths(model: LoadedModel, mount: str, tag: str) -> Schema:
+    """Make the paths by which the model can be asked for predictions."""
+    prefix = "" if tag == "predict" else f"{model.name}_"
+
+    def operation(kind: str, summary: str, description: str, **more: Any) -> Schema:
+        summary = f"{summary}: {model.info['response']} ({model.name})"
+        return {
+            "operationId": f"{prefix}{kind}",
+            "summary": summary,
+            "description": description,
+            "tags": [tag],
+            **more,
+        }
+
+    example = model.info["example"]
     options = [
         {"name": option, "in": "query", "schema": schema, "description": schema["description"]}
         for option, schema in Options.model_json_schema()["properties"].items()
     ]
-    for method, operation in list(operations.items()):
-        operation["summary"] += f": {info['response']} ({name})"
-        operation["tags"] = [f"predict: {name}" if mark else "predict"]
-        kind = operation["operationId"].split("_")[1]
-        operation["operationId"] = f"{mark}predict_{kind}"
-        if kind == "value":
-            if len(predictors) != 1 or predictors[0]["type"] != "numeric":
-                del operations[method]
-                continue
-            schema = predictor_schema(predictors[0])
-            operation["parameters"] = [_parameter("path", "value", schema, example=example[predictors[0]["name"]])]
-        elif kind == "one":
-            if {p["name"] for p in predictors} & Options.model_fields.keys():
-                del operations[method]
-                continue
-            operation["parameters"] = [
-                _parameter("query", p["name"], predictor_schema(p), example=example[p["name"]]) for p in predictors
-            ] + options
-        else:
-            operation["parameters"] = options
-            operation["requestBody"] = _data_frame(info, name, schemas)
-            operation["responses"][200]["content"] = {
-                "application/json": {"schema": {"anyOf": [_ref("RecordsAnswer"), _ref("ColumnsAnswer")]}},
-                "text/csv": {"schema": {"type": "string"}},
-            }
+    paths: Schema = {
+        f"{mount}/predict": {
+            "post": operation(
+                "predict_many",
+                "Predict for a data frame",
+                "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns or "
+                "CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
+                parameters=options,
+                requestBody=_data_frame(model),
+                responses=_responses(_many_content(), 400, 411, 413, 415, 422),
+            )
+        }
+    }
+    if not OPTION_NAMES & set(names_of(model.predictors)):
+        predictors = [_parameter("query", p.name, p.schema(), example=example[p.name]) for p in model.predictors]
+        paths[f"{mount}/predict"]["get"] = operation(
+            "predict_one",
+            "Predict for one observation",
+            "R's prediction at full precision, with the limits of an interval where one is requested.",
+            parameters=predictors + options,
+            responses=_responses({"application/json": {"schema": _ref("OneResponse")}}, 422),
+        )
+    if is_single_number(model.predictors):
+        [predictor] = model.predictors
+        value = _parameter("path", "value", predictor.schema(), example=example[predictor.name])
+        paths[f"{mount}/predict/{{value}}"] = {
+            "get": operation(
+                "predict_value",
+                "Predict from one number",
+                "R's prediction, rounded to 6 decimals.\n\n"
+                "The value may have a dot or a comma, and must lie in the range of the training data.",
+                parameters=[value],
+                responses=_responses({"application/json": {"schema": {"type": "number"}}}, 422),
+            )
+        }
+    return paths
 
 
-def _data_frame(info: Mapping[str, Any], name: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The body of a POST: a data frame of this model's predictors in each of its shapes."""
-    record, columns = f"{name}_observation", f"{name}_columns"
-    observation = observation_schema(info, name)
-    schemas[record] = observation
-    schemas[columns] = {
+def _responses(content: Schema, *statuses: int) -> Schema:
+    problems = {PROBLEM_JSON: {"schema": _ref("Problem")}}
+    return {
+        "200": {"description": "OK", "content": content},
+        **{str(status): {"description": "Problem", "content": problems} for status in sorted((*statuses, 404, 503))},
+    }
+
+
+def _many_content() -> Schema:
+    return {
+        "application/json": {"schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse")]}},
+        "text/csv": {"schema": {"type": "string"}},
+    }
+
+
+def _data_frame_schemas(model: LoadedModel) -> Schema:
+    """Make the schemas of a data frame's two shapes in JSON."""
+    observation = observation_schema(model)
+    columns = {
         **observation,
-        "title": f"{name} columns",
+        "title": f"{model.name} columns",
         "description": "Observations by column; all columns have one length.",
         "properties": {
-            column: {"type": "array", "items": schema, "minItems": 1}
-            for column, schema in observation["properties"].items()
+            name: {"type": "array", "items": schema, "minItems": 1}
+            for name, schema in observation["properties"].items()
         },
-        "examples": [{column: [value] for column, value in info["example"].items()}],
+        "examples": [_example_columns(model)],
     }
+    return {f"{model.name}_observation": observation, f"{model.name}_columns": columns}
+
+
+def _data_frame(model: LoadedModel) -> Schema:
+    """Describe the body of a POST: a data frame in each of its shapes."""
+    example = model.info["example"]
+    records = {"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}
     return {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [{"type": "array", "items": _ref(record), "minItems": 1}, _ref(columns)]},
-                "examples": {
-                    "records": {"value": [info["example"]]},
-                    "columns": {"value": {column: [value] for column, value in info["example"].items()}},
-                },
+                "schema": {"oneOf": [records, _ref(f"{model.name}_columns")]},
+                "examples": {"records": {"value": [example]}, "columns": {"value": _example_columns(model)}},
             },
             "text/csv": {
                 "schema": {"type": "string"},
-                "example": "\n".join([",".join(info["example"]), ",".join(map(str, info["example"].values())), ""]),
+                "example": "\n".join([",".join(example), ",".join(map(str, example.values())), ""]),
             },
         },
     }
+
+
+def _example_columns(model: LoadedModel) -> dict[str, Sequence[Any]]:
+    return {name: [value] for name, value in model.info["example"].items()}
 
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": REF.format(model=name)}
 
 
-def _parameter(where: str, name: str, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def _parameter(where: str, name: str, schema: Mapping[str, Any], **more: Any) -> Schema:
     return {"name": name, "in": where, "required": True, "schema": schema, **more}

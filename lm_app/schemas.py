@@ -1,30 +1,32 @@
-"""What the API answers, as types: the OpenAPI document is made of them."""
+"""What the API takes as options, and what it responds, as types: the OpenAPI document is made of them."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ninja import Schema
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-Key = float | str | bool | list[Any] | dict[str, Any] | None
-"""The value of one key of model_info.json: any JSON."""
+from lm_app.engine.lm import LEVEL, Interval
+
+Number = int | float
+"""Whole numbers stay whole."""
 
 
-class Fault(Schema):
-    """One fault of a request."""
+class Error(Schema):
+    """One error of a request."""
 
     loc: list[str | int] = Field(description="Where: the part of the request, then name and row (from 0).")
     msg: str = Field(description="What is wrong, and what is allowed.")
-    input: Any = Field(None, description="What was sent.")
+    input: Any = Field(None, description="The value that was sent.")
 
 
 class Problem(Schema):
-    """An error (RFC 9457)."""
+    """A problem document (RFC 9457)."""
 
-    type: str = Field("about:blank", description="A URI that names the kind of problem.")
-    title: str
+    type: str = Field("about:blank", description="`about:blank`: the status says what kind of problem it is.")
+    title: str = Field(description="The status in words.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What is wrong, what is allowed, and what to do.")
-    errors: list[Fault] = Field([], description="The faults of the request, where there may be several; the first 50.")
+    errors: list[Error] = Field([], description="The errors of the request, where there may be several; the first 50.")
 
 
 class ListedModel(Schema):
@@ -37,35 +39,35 @@ class ListedModel(Schema):
     formula: str | None
 
 
-class Predictor(Schema):
+class PredictorDescription(Schema):
     """A variable that the model predicts from."""
 
     name: str
     type: Literal["numeric", "factor", "logical"]
     unit: str | None = None
-    min: float | None = Field(None, description="The least value in the training data.")
-    max: float | None = Field(None, description="The greatest value in the training data.")
-    levels: list[str] | None = Field(None, description="The levels of a factor; the first is the baseline.")
+    min: Number | None = Field(None, description="The least value in the training data.")
+    max: Number | None = Field(None, description="The greatest value in the training data.")
+    levels: list[str] | None = Field(None, description="The levels of a factor; the first is the reference level.")
 
 
 class Coefficient(Schema):
-    """A row of R's table of coefficients; null where the data can't tell the term from the others."""
+    """A row of R's table of coefficients; null for an aliased term (R's NA)."""
 
     term: str
     estimate: float | None
     std_error: float | None
     t_value: float | None
     p_value: float | None
-    lower: float | None = Field(description="The lower 95 % confidence limit.")
-    upper: float | None = Field(description="The upper 95 % confidence limit.")
+    lower: float | None = Field(description="The lower limit of the 95 % confidence interval.")
+    upper: float | None = Field(description="The upper limit of the 95 % confidence interval.")
 
 
 class FStatistic(Schema):
     """The F test of all terms together."""
 
     value: float
-    df1: float
-    df2: float
+    df1: Number
+    df2: Number
     p_value: float
 
 
@@ -82,7 +84,7 @@ class ModelCard(Schema):
     formula_given: str = Field(description="The formula that training was given.")
     dropped_terms: list[str] = Field(description="The terms that stepwise selection left out.")
     equation: str
-    predictors: list[Predictor]
+    predictors: list[PredictorDescription]
     coefficients: list[Coefficient]
     n: int = Field(description="The number of observations.")
     df_residual: int
@@ -97,27 +99,38 @@ class ModelCard(Schema):
     rank_deficient: bool
     trained_at: str
     r_version: str
-    example: dict[str, float | bool | str] = Field(description="An observation, the first of the training data.")
+    example: dict[str, Number | bool | str] = Field(description="An observation, the first of the training data.")
 
 
 class Options(BaseModel):
     """How to predict: the query parameters of every `predict` but the one from a single number."""
 
-    interval: Literal["none", "confidence", "prediction"] = Field(
-        "none", description="Limits for the mean response (confidence) or for a new observation (prediction)."
+    model_config = ConfigDict(frozen=True)
+
+    interval: Interval = Field(
+        "none", description="An interval for the mean response (confidence) or for a new observation (prediction)."
     )
-    level: float = Field(0.95, gt=0, lt=1, description="The probability that the interval covers.")
+    level: float = Field(LEVEL, gt=0, lt=1, description="The probability that the interval covers.")
     extrapolation: Literal["refuse", "flag"] = Field(
         "refuse", description="Outside the training ranges: refuse to answer, or answer and flag these observations."
     )
 
+    @classmethod
+    def allowed(cls, name: str) -> str:
+        """Describe the values that an option may have."""
+        choices = get_args(cls.model_fields[name].annotation)
+        return " or ".join(map(repr, choices)) if choices else "a number between 0 and 1"
 
-class Answer(Schema):
-    """What every answer with predictions tells."""
+
+OPTION_NAMES = set(Options.model_fields)
+
+
+class Response(Schema):
+    """What every response with predictions says."""
 
     model: str
     version: str
-    interval: Literal["none", "confidence", "prediction"]
+    interval: Interval
     level: float
     warnings: list[str] = Field(description="R's warnings, such as of a rank-deficient fit.")
 
@@ -125,8 +138,8 @@ class Answer(Schema):
 FIT = Field(
     description="The predicted response; null where R has none (NaN), such as for the log of a negative number."
 )
-LOWER = Field(None, description="The interval's lower limit, where one was asked for.")
-UPPER = Field(None, description="The interval's upper limit, where one was asked for.")
+LOWER = Field(None, description="The interval's lower limit, where one was requested.")
+UPPER = Field(None, description="The interval's upper limit, where one was requested.")
 EXTRAPOLATED = Field(None, description="With extrapolation=flag: is it outside the training ranges?")
 
 
@@ -139,7 +152,7 @@ class Prediction(Schema):
     extrapolated: bool | None = EXTRAPOLATED
 
 
-class Columns(Schema):
+class PredictionColumns(Schema):
     """The predictions for many observations, in their order."""
 
     fit: list[float | None] = FIT
@@ -148,17 +161,17 @@ class Columns(Schema):
     extrapolated: list[bool] | None = EXTRAPOLATED
 
 
-class OneAnswer(Answer, Prediction):
-    """The answer for one observation."""
+class OneResponse(Response, Prediction):
+    """The response to one observation."""
 
 
-class RecordsAnswer(Answer):
-    """The answer to records."""
+class RecordsResponse(Response):
+    """The response to records."""
 
     predictions: list[Prediction]
 
 
-class ColumnsAnswer(Answer):
-    """The answer to columns."""
+class ColumnsResponse(Response):
+    """The response to columns."""
 
-    predictions: Columns
+    predictions: PredictionColumns

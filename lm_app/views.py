@@ -5,10 +5,10 @@ from django.shortcuts import render
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    """/"""
+    """Render /, the index page."""
     return render(request, "lm_app/index.html")
 
 
 def main_page(request: HttpRequest) -> HttpResponse:
-    """/lm"""
+    """Render /lm, the main page."""
     return render(request, "lm_app/main_page.html")

@@ -3,41 +3,31 @@
 import logging
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.operation import Operation
-from ninja.renderers import BaseRenderer
 
 from lm_app.api import models_router, router
-from lm_app.errors import RequestError
+from lm_app.errors import LmError
 from lm_app.openapi import describe_models
-from lm_app.r_engine import RError
-from lm_app.store import Damaged
 from ml_api.problems import problem_response, server_error
+from ml_api.renderer import ORJSONRenderer
+from ml_api.version import VERSION
 
 logger = logging.getLogger(__name__)
 
-
-class ORJSONRenderer(BaseRenderer):
-    """JSON without Python's slow encoder."""
-
-    media_type = "application/json"
-
-    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
-        """The JSON text; numbers in full precision."""
-        return orjson.dumps(data)
+DEFAULT_MODEL, ANY_MODEL = ["default model"], ["any model"]  # tags
 
 
 class API(NinjaAPI):
     """A NinjaAPI whose OpenAPI document describes the models as they are now."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
-        """Unique, although a route is mounted twice; describe_models gives it a name."""
-        return f"{operation.view_func.__name__} {id(operation)}"
+        """Name an operation, apart for the two places where its router is mounted."""
+        return f"{operation.view_func.__name__}{'_of_model' if operation.tags == ANY_MODEL else ''}"
 
     def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> Any:
-        """The OpenAPI document."""
+        """Make the OpenAPI document."""
         prefix = path_prefix or self.get_root_path(path_params or {})
         document = super().get_openapi_schema(path_prefix=prefix, path_params=path_params)
         describe_models(document, f"/{prefix.strip('/')}/api")
@@ -48,37 +38,27 @@ api = API(
     title="R linear models",
     docs_url="/api/docs",
     openapi_url="/api/openapi.json",
-    version="1.0.0",
+    version=VERSION,
+    urls_namespace="api",
     renderer=ORJSONRenderer(),
     servers=[{"url": "/", "description": "This server"}],
     description="Predictions of R linear models (`lm`), and what is known about the models.",
 )
-api.add_router("/api", router)
+api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
-api.add_router("/api/models/{model}", router, url_name_prefix="model")
+api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)
 
 
-@api.exception_handler(RequestError)
-def request_error(request: HttpRequest, error: RequestError) -> HttpResponse:
-    """Our own errors know their status and title."""
-    return problem_response(error.status, error.title, str(error), error.faults)
-
-
-@api.exception_handler(RError)
-def r_refused(request: HttpRequest, error: RError) -> HttpResponse:
-    """The request passed our checks, but not R's: such as a number that factor(x) did not meet in training."""
-    return problem_response(422, "R refused", f"R can't predict for this: {error}")
-
-
-@api.exception_handler(Damaged)
-def damaged(request: HttpRequest, error: Damaged) -> HttpResponse:
-    """A file of the live version was changed since it was loaded."""
-    logger.error("%s: %s", request.path, error)
-    return problem_response(503, "Version damaged", f"{error}; train the model again, or roll it back.")
+@api.exception_handler(LmError)
+def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
+    """Answer an error of ours with its status; the log has those that an operator can mend."""
+    if error.status >= 500:
+        logger.error("%s: %s", request.path, error)
+    return problem_response(error.status, str(error), error.errors)
 
 
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A fault of ours: the traceback goes to the log, also with DEBUG."""
+    """Answer a bug of ours; the traceback goes to the log, also with DEBUG."""
     logger.exception("%s %s failed", request.method, request.path)
     return server_error(request)

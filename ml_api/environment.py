@@ -8,7 +8,7 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0
 
 
 def boolean(name: str, default: bool) -> bool:
-    """The variable as a bool; raises ImproperlyConfigured where it is not one."""
+    """Read the variable as a bool; raises ImproperlyConfigured where it is not one."""
     value = os.environ.get(name, "")
     if value == "":
         return default
@@ -18,20 +18,20 @@ def boolean(name: str, default: bool) -> bool:
 
 
 def positive(name: str, default: int) -> int:
-    """The variable as an int above 0; raises ImproperlyConfigured where it is not one."""
+    """Read the variable as an int above 0; raises ImproperlyConfigured where it is not one."""
     value = os.environ.get(name, "") or str(default)
     if not (value.isascii() and value.isdigit() and int(value) > 0):
         raise ImproperlyConfigured(f"{name} has value {value!r}. Not a whole number above 0.")
     return int(value)
 
 
-def names(name: str, default: str = "") -> list[str]:
-    """The variable's comma-separated parts, without blanks."""
+def comma_separated(name: str, default: str = "") -> list[str]:
+    """Read the variable's comma-separated parts, without blanks."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
 def required(name: str, remedy: str) -> str:
-    """The variable's value; raises ImproperlyConfigured with the remedy where it is missing or empty."""
+    """Read the variable's value; raises ImproperlyConfigured with the remedy where it is missing or empty."""
     value = os.environ.get(name, "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set: {remedy}")

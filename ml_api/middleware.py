@@ -2,20 +2,15 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
-from lm_app import store
-from lm_app.errors import RequestError
 from ml_api.problems import problem_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-HEALTH_PATH = "/healthz"
-
 
 def optional_slash(get_response: GetResponse) -> GetResponse:
-    """Every URL is answered with and without a slash at its end, without a redirect."""
+    """Answer every URL with and without a slash at its end, without a redirect."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path_info.endswith("/"):
@@ -26,7 +21,7 @@ def optional_slash(get_response: GetResponse) -> GetResponse:
 
 
 def head_as_get(get_response: GetResponse) -> GetResponse:
-    """HEAD is answered wherever GET is: with its headers, without its body (RFC 9110, 9.3.2)."""
+    """Answer HEAD wherever GET is answered: with its headers, without its body (RFC 9110, 9.3.2)."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.method != "HEAD":
@@ -40,30 +35,8 @@ def head_as_get(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def health(get_response: GetResponse) -> GetResponse:
-    """Whether the default model can be served: 200, or 503 and why not.
-
-    This comes before all that looks at the Host or redirects to HTTPS: App Service asks by an address, over
-    plain HTTP, and follows no redirect. It takes an instance that answers 503 out of its load balancer, but
-    never all of them, and replaces one an hour at most. So 503 hides an instance that can't reach its models
-    behind those that can, keeps an image without models from being swapped into production, and starts no
-    endless round of restarts where the models are missing for all.
-    """
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path_info != HEALTH_PATH:
-            return get_response(request)
-        try:
-            model = store.live(settings.LM_DEFAULT_MODEL)
-        except RequestError as error:
-            return problem_response(503, error.title, str(error))
-        return JsonResponse({"model": model.name, "version": model.version})
-
-    return middleware
-
-
 def method_not_allowed_as_problem(get_response: GetResponse) -> GetResponse:
-    """Ninja answers a method that a route does not have by itself, in plain text."""
+    """Turn Ninja's plain-text 405 into a problem document."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -71,6 +44,6 @@ def method_not_allowed_as_problem(get_response: GetResponse) -> GetResponse:
             return response
         allowed = ", ".join(sorted(response["Allow"].split(", ")))
         detail = f"{request.method} is not allowed at {request.path}; allowed: {allowed}."
-        return problem_response(405, "Method Not Allowed", detail, headers={"Allow": allowed})
+        return problem_response(405, detail, headers={"Allow": allowed})
 
     return middleware

@@ -1,22 +1,27 @@
-"""Errors over HTTP are application/problem+json (RFC 9457), never a traceback."""
+"""Errors over HTTP are application/problem+json (RFC 9457), never a traceback.
+
+Their `type` is `about:blank`: the status says what kind of problem it is, and `detail` and `errors` say the rest.
+"""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse
 
 PROBLEM_JSON = "application/problem+json"
+PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python before 3.13 has older ones
 
 
 def problem_response(
     status: int,
-    title: str,
     detail: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """A problem document; `errors` lists single faults of a request, where there may be several."""
+    """Make a problem document; `errors` lists each error of a request, where there may be several."""
+    title = PHRASES.get(status) or HTTPStatus(status).phrase
     problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
         problem["errors"] = errors
@@ -27,15 +32,15 @@ def problem_response(
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, such as for a Host that is not in ALLOWED_HOSTS."""
-    return problem_response(400, "Bad Request", "The server does not answer such a request; is the Host allowed?")
+    """Answer 400, such as for a Host that is not in ALLOWED_HOSTS."""
+    return problem_response(400, "The server does not answer such a request; is the Host allowed?")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404: no route has this URL."""
-    return problem_response(404, "Not Found", f"There is nothing at {request.path}; /lm/api/docs lists what there is.")
+    """Answer 404: no route has this URL."""
+    return problem_response(404, f"There is nothing at {request.path}; /lm/api/docs lists what there is.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a fault of ours. The log has the traceback."""
-    return problem_response(500, "Internal Server Error", "The server failed; its log says why.")
+    """Answer 500: a bug of ours. The log has the traceback."""
+    return problem_response(500, "The server failed; its log says why.")

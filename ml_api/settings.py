@@ -14,7 +14,7 @@ SECRET_KEY = environment.required(
     "SECRET_KEY", "run 'python contrib/setup_env_and_terraform.py', which writes a random one to .env."
 )
 DEBUG = environment.boolean("DEBUG", default=False)
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = environment.comma_separated("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
 
 # Set by Azure's App Service: the host name. All that follows from it is for behind App Service only.
 WEBSITE_HOSTNAME = os.environ.get("WEBSITE_HOSTNAME", "")
@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.optional_slash",
     "ml_api.middleware.head_as_get",
-    "ml_api.middleware.health",
+    "ml_api.health.health_first",
     "ml_api.middleware.method_not_allowed_as_problem",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

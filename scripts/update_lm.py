@@ -1,10 +1,9 @@
 """Train models and make them live: python manage.py runscript update_lm [--script-args NAME ... OPTIONS]"""
 
 import os
-import shlex
 import shutil
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,22 +13,25 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lm_app import r_engine, store, training
-from lm_app.errors import LmError, TrainingError
+from lm_app.command_line import Parser
+from lm_app.engine import runtime
+from lm_app.errors import LmError, NotPublished
+from lm_app.store.folder import ModelFolder
+from lm_app.training.update import Report, create, update
 
 
 def run(*arguments: str) -> None:
     """Train the named models, or all. Exit status 1 where one could not be trained, with a line on stderr for each."""
-    options = read_arguments([word for argument in arguments for word in shlex.split(argument)])
+    options = read_arguments(*arguments)
     failed = False
-    for name in options.names or store.names():
+    for name in options.names or [folder.name for folder in ModelFolder.all()]:
         try:
-            with shown_progress(options.quiet) as progress, data_file(options.data) as data:
-                report = train(name, data, options, progress)
+            with console_of(options.quiet) as console, data_file(options.data) as data:
+                report = train(name, data, options, console)
             if not options.quiet:
                 print_report(name, report)
         except LmError as error:
-            if isinstance(error, TrainingError) and error.report and not options.quiet:
+            if isinstance(error, NotPublished) and not options.quiet:
                 print_report(name, error.report)
             print(f"update_lm: {error}", file=sys.stderr)
             failed = True
@@ -40,18 +42,19 @@ def run(*arguments: str) -> None:
         sys.exit(1)
 
 
-def read_arguments(words: list[str]) -> Namespace:
-    """The options, checked; SystemExit with one line where they are wrong."""
-    parser = ArgumentParser(
-        "update_lm", description="Train models and make them live.", usage="%(prog)s [NAME ...] [options]"
-    )
-    parser.error = lambda message: sys.exit(f"update_lm: {message}; see --help")  # type: ignore[method-assign]
+def read_arguments(*arguments: str) -> Namespace:
+    """Read and check the options; SystemExit with one line where they are wrong."""
+    parser = Parser("update_lm", description="Train models and make them live.", usage="%(prog)s [NAME ...] [options]")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a model, a folder in extra_files (default: all)")
     parser.add_argument("--data", metavar="FILE", help="train on this CSV, once; - is standard input")
     parser.add_argument("--formula", metavar="F", help="instead of model.toml's, once")
-    parser.add_argument("--stepwise", choices=["both", "forward", "backward", "none"], help="likewise")
-    parser.add_argument("--sep", help="the CSV's separator (default: found out)")
-    parser.add_argument("--dec", help="its decimal mark (default: found out)")
+    parser.add_argument(
+        "--stepwise",
+        choices=["both", "forward", "backward", "none"],
+        help="stepwise selection for this run (overrides model.toml)",
+    )
+    parser.add_argument("--sep", help="the CSV's separator (default: detected)")
+    parser.add_argument("--dec", help="its decimal mark (default: detected)")
     parser.add_argument(
         "--na", action="append", metavar="TEXT", help="what stands for a missing value; may be repeated"
     )
@@ -59,27 +62,25 @@ def read_arguments(words: list[str]) -> Namespace:
     parser.add_argument("--dry-run", action="store_true", help="fit and compare, but publish nothing")
     parser.add_argument("--force", action="store_true", help="publish whatever the comparison says")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
-    options = parser.parse_args(words)
+    options = parser.parse(arguments)
     if len(options.names) != 1 and (options.data or options.formula):
         parser.error("--data and --formula are for one model: name it")
     return options
 
 
-def train(name: str, data: Path | None, options: Namespace, progress: r_engine.Progress) -> training.Report | None:
+def train(name: str, data: Path | None, options: Namespace, console: runtime.Console) -> Report | None:
     """Train a model, or make a new one where data and formula are given for a name that no model has."""
-    given = {key: getattr(options, key) for key in ("formula", "stepwise") if getattr(options, key)}
+    requested = {key: getattr(options, key) for key in ("formula", "stepwise") if getattr(options, key)}
     csv = {key: getattr(options, key) for key in ("sep", "dec", "na", "encoding") if getattr(options, key)}
-    changes = {**given, **({"csv": csv} if csv else {})}
-    if data and options.formula and name not in store.names() and not options.dry_run:
-        return training.create(name, data, changes, progress)
-    return training.update(
-        name, data=data, changes=changes, force=options.force, dry_run=options.dry_run, progress=progress
-    )
+    changes = {**requested, **({"csv": csv} if csv else {})}
+    if data and options.formula and name not in [folder.name for folder in ModelFolder.all()] and not options.dry_run:
+        return create(name, data, changes, console)
+    return update(name, data=data, changes=changes, force=options.force, dry_run=options.dry_run, console=console)
 
 
 @contextmanager
 def data_file(data: str | None) -> Iterator[Path | None]:
-    """The file that --data means; standard input is copied to one."""
+    """Name the file that --data means; standard input is copied to one."""
     if data != "-":
         yield Path(data) if data else None
         return
@@ -90,27 +91,28 @@ def data_file(data: str | None) -> Iterator[Path | None]:
 
 
 @contextmanager
-def shown_progress(quiet: bool) -> Iterator[r_engine.Progress]:
-    """On a terminal, what is done now and for how long, below what R prints; elsewhere plain lines."""
+def console_of(quiet: bool) -> Iterator[runtime.Console]:
+    """Connect R's console: on a terminal with what it does and for how long below it, elsewhere as plain lines."""
     console = Console(highlight=False, markup=False)
     if quiet:
-        yield r_engine.SILENT
+        yield runtime.SILENT
     elif not console.is_terminal:
-        yield r_engine.Progress(console.print, console.print)
+        yield runtime.Console(console.print, console.print)
     else:
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("starting R", total=None)
-            yield r_engine.Progress(lambda line: bar.update(task, description=line), console.print)
+            yield runtime.Console(lambda line: bar.update(task, description=line), console.print)
 
 
-def print_report(name: str, report: training.Report | None) -> None:
-    """R's summary, R's warnings, the comparison, and what was written where."""
+def print_report(name: str, report: Report | None) -> None:
+    """Print R's summary and warnings, the comparison, and what was written where."""
     if report is None:
         print(f"{name}: neither its data nor its model.toml have changed since the live version; nothing new is made")
         return
-    print(report.trained.summary)
-    for warning in report.trained.warnings:
+    trained = report.candidate.trained
+    print(trained.summary)
+    for warning in trained.warnings:
         print(f"R warns: {warning}")
     table = Table("", "live version", "candidate", title=f"{name}: comparison", title_justify="left")
     for row in report.comparison.rows:
@@ -119,7 +121,7 @@ def print_report(name: str, report: training.Report | None) -> None:
     for objection in report.comparison.objections:
         print(f"{name}: objection: {objection}")
     if report.version:
-        for file in sorted(report.version.iterdir()):
+        for file in sorted(report.version.path.iterdir()):
             print(f"{name}: wrote {file}")
         print(f"{name}: version {report.version.name} is live\n")
     else:

@@ -16,9 +16,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from pytest_django import Settings
 
-from lm_app import training
+from lm_app.command_line import joined
+from lm_app.store import live
+from lm_app.training.update import update
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +37,7 @@ def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with override_settings(LM_MODELS_DIR=models):
         for folder in models.iterdir():
-            training.update(folder.name)
+            update(folder.name)
     return models
 
 
@@ -43,6 +46,37 @@ def models(trained_models: Path, tmp_path: Path, settings: Settings) -> Path:
     """The shipped models, trained, in a folder that the test may change; Django's settings name it."""
     settings.LM_MODELS_DIR = shutil.copytree(trained_models, tmp_path / "models")
     return Path(settings.LM_MODELS_DIR)
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded() -> None:
+    """Each test has models of its own, by the same names."""
+    live.cache.clear()
+
+
+def runscript(script: str, *words: str) -> None:
+    """Call a script as manage.py does."""
+    call_command("runscript", script, "--script-args", joined(words))
+
+
+def refusal(capsys: pytest.CaptureFixture[str], script: str, *words: str) -> str:
+    """The one line on stderr of a script that fails."""
+    with pytest.raises(SystemExit) as raised:
+        runscript(script, *words)
+    error = capsys.readouterr().err or f"{raised.value.code}\n"
+    assert raised.value.code != 0
+    assert error.count("\n") == 1, error
+    return error
+
+
+def live_version(models: Path, name: str = "timedistance") -> str:
+    """The name of the live version."""
+    return (models / name / "live").read_text().strip()
+
+
+def live_file(models: Path, file: str, name: str = "timedistance") -> Path:
+    """A file of the live version."""
+    return models / name / "versions" / live_version(models, name) / file
 
 
 class Server:

@@ -17,17 +17,16 @@ is_trained <- function(model) inherits(model, "lm") && is.numeric(model$coeffici
 # call: of the prepared sum, with placeholders for the three. Its value is a vector: fit and, with an interval, after it
 #   lower and upper; or NULL where R has more to say than numbers.
 # by_r: a function that asks predict() itself. It returns what attempt() returns, its value the same vector.
-prepare <- function(model) {
+prepare_predict <- function(model) {
   by_r <- function(x, interval, level) attempt(function() {
-    kind <- c("none", "confidence", "prediction")[interval + 1]
-    as.vector(predict(model, as_observations(x, model), interval = kind, level = level))
+    as.vector(predict(model, as_observations(x, model), interval = interval, level = level))
   })
   sum_up <- tryCatch(prepare_sum(model), error = function(e) NULL)
   if (is.null(sum_up) || !same_as(sum_up, by_r, model$probe)) {
     warning("predict() itself answers, several times slower: it warns of this model, or the prepared sum is another")
     sum_up <- function(x, interval, level) NULL
   }
-  list(call = as.call(list(sum_up, 0, 0, 0)), by_r = by_r)
+  list(fast = as.call(list(sum_up, 0, 0, 0)), fallback = by_r)
 }
 
 # The data frame that x stands for.
@@ -101,9 +100,9 @@ prepare_sum <- function(model) {
     }
     fit <- c(design %*% beta)
     for (i in offset) fit <- fit + frame[[i]]
-    if (interval == 0) return(fit)
+    if (interval == "none") return(fit)
     variance_of_fit <- c((design %*% r_inverse)^2 %*% variance)
-    if (interval == 2) variance_of_fit <- variance_of_fit + variance[1]
+    if (interval == "prediction") variance_of_fit <- variance_of_fit + variance[1]
     half_width <- qt((1 - level) / 2, df) * sqrt(variance_of_fit)
     c(fit, fit + half_width, fit - half_width)
   }
@@ -135,7 +134,7 @@ contrast_matrix <- function(model, name, levels) {
 # at once? Where predict() warns, as it does of weights and of a deficient rank, only it knows when.
 same_as <- function(sum_up, by_r, probe) {
   alone <- lapply(seq_along(probe[[1]]), function(row) vapply(probe, `[`, 0, row))
-  all(vapply(c(alone, list(unlist(probe))), function(x) all(vapply(0:2, function(interval) {
+  all(vapply(c(alone, list(unlist(probe))), function(x) all(vapply(c("none", "confidence", "prediction"), function(interval) {
     reference <- by_r(unname(x), interval, 0.9)
     length(reference$warnings) == 0 && identical(sum_up(unname(x), interval, 0.9), reference$value)
   }, TRUE)), TRUE))

@@ -13,7 +13,8 @@ library(splines)
 # model_info.json), summary (R's text) and baseline_press_rmse. Stops with one line where something is wrong.
 # Messages tell what it does now, and step() prints as it goes.
 train <- function(file, formula, weights = NULL, factors = list(), stepwise = "none", csv = list(),
-                  plots = NULL, baseline = NULL) {
+                  plots = NULL, live_formula = NULL, live_weights = NULL) {
+  baseline <- if (!is.null(live_formula)) list(formula = live_formula, weights = live_weights)
   message("reading ", basename(file))
   raw <- read_data(file, csv)
   given <- read_formula(formula, names(raw))
@@ -38,7 +39,7 @@ train <- function(file, formula, weights = NULL, factors = list(), stepwise = "n
     message("drawing")
     write_plots(model, data, plots)
   }
-  list(model = trained, info = info, summary = text, baseline_press_rmse = baseline_press_rmse(baseline, raw, factors, info, weights))
+  list(model = trained, info = info, summary = text, live_press_rmse = baseline_press_rmse(baseline, raw, factors, info, weights))
 }
 
 

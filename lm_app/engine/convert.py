@@ -1,0 +1,56 @@
+"""Convert between R's values and Python's; called where R may be called."""
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rpy2 import rinterface
+from rpy2.rinterface_lib import openrlib
+
+rlib, ffi = openrlib.rlib, openrlib.ffi
+
+
+def doubles(vector: rinterface.FloatSexpVector) -> "array[float]":
+    """Copy R's numbers.
+
+    Not by vector.memoryview(): in rpy2 3.6 each such call loses one reference to None (its C function returns None
+    without owning it), and Python up to 3.11 ends with "deallocating None" when the last one is gone.
+    """
+    values = array("d")
+    values.frombytes(ffi.buffer(rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
+    return values
+
+
+def strings(texts: str | Sequence[str]) -> rinterface.StrSexpVector:
+    """Make a character vector."""
+    return rinterface.StrSexpVector([texts] if isinstance(texts, str) else list(texts))
+
+
+def optional(text: str | None) -> Any:
+    """Make a character vector of one, or NULL for None."""
+    return rinterface.NULL if text is None else strings(text)
+
+
+def named_list(items: Mapping[str, Any]) -> rinterface.ListSexpVector:
+    """Make a named list of R's values."""
+    vector = rinterface.ListSexpVector(list(items.values()))
+    vector.names = strings(list(items))
+    return vector
+
+
+def json_value(value: Any) -> Any:
+    """Make JSON data: a named list is an object, a vector of one is a scalar (unless I() protects it)."""
+    if isinstance(value, rinterface.NULLType):
+        return None
+    if isinstance(value, rinterface.ListSexpVector):
+        if isinstance(value.names, rinterface.NULLType):
+            return [json_value(item) for item in value]
+        return {name: json_value(item) for name, item in zip(value.names, value, strict=True)}
+    if isinstance(value, rinterface.FloatSexpVector):
+        items = [x if math.isfinite(x) else None for x in doubles(value)]
+    else:
+        missing = (rinterface.NA_Character, rinterface.NA_Integer, rinterface.NA_Logical)
+        items = [None if x in missing else x for x in value]
+    protected = "AsIs" in value.rclass
+    return items if protected or len(items) != 1 else items[0]

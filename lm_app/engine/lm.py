@@ -1,0 +1,144 @@
+"""Train an lm, and predict with one: what the rest of the app asks of R."""
+
+import io
+import pickle
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from rpy2 import rinterface
+
+from lm_app.engine import runtime
+from lm_app.engine.convert import doubles, json_value, named_list, optional, strings
+from lm_app.engine.fast import FastPredict
+from lm_app.errors import RError
+
+Interval = Literal["none", "confidence", "prediction"]
+"""As in R's predict()."""
+LEVEL = 0.95
+"""The default of R's predict()."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What train() in train.R returns.
+
+    `pickled` is the R lm, pickled by rpy2; `info` is JSON data; `warnings` are R's. `live_press_rmse` is that of the
+    live version's formula on the same data, or None where it can't be fitted to them.
+    """
+
+    pickled: bytes
+    info: dict[str, Any]
+    summary: str
+    live_press_rmse: float | None
+    warnings: list[str]
+
+
+class Prediction(NamedTuple):
+    """One number for each observation; `lower` and `upper` only where an interval was requested."""
+
+    fit: list[float]  # NaN where R has no answer, such as for the log of a negative number
+    lower: list[float] | None
+    upper: list[float] | None
+    warnings: list[str]
+
+
+def train(
+    file: Path,
+    formula: str,
+    *,
+    weights: str | None = None,
+    factors: Mapping[str, Sequence[str]] | None = None,
+    stepwise: str = "none",
+    csv: Mapping[str, str | Sequence[str]] | None = None,
+    plots: Path | None = None,
+    live_formula: str | None = None,
+    live_weights: str | None = None,
+    console: runtime.Console = runtime.SILENT,
+) -> Trained:
+    """Fit an lm to a CSV file; see train() in train.R for the arguments. Raises RError with one line."""
+
+    def job() -> Trained:
+        with runtime.connected(console):
+            value, warned = runtime.call(
+                "train",
+                str(file),
+                formula,
+                weights=optional(weights),
+                factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
+                stepwise=stepwise,
+                csv=named_list({name: strings(value) for name, value in (csv or {}).items()}),
+                plots=optional(str(plots) if plots else None),
+                live_formula=optional(live_formula),
+                live_weights=optional(live_weights),
+            )
+        model, info, summary, live_press_rmse = value
+        return Trained(pickle.dumps(model), json_value(info), json_value(summary), json_value(live_press_rmse), warned)
+
+    return runtime.in_r(job)
+
+
+class Model:
+    """An lm that lives in R. `warnings` are of its preparation."""
+
+    def __init__(self, pickled: bytes) -> None:
+        """Load what train() pickled; raises RError where the bytes are anything else."""
+        self._prepared, self.warnings = runtime.in_r(_load, pickled)
+
+    def predict(
+        self, columns: Sequence["array[float]"], interval: Interval = "none", level: float = LEVEL
+    ) -> Prediction:
+        """Predict as R's predict() does, for observations in columns, one for each predictor in the model's order.
+
+        All columns have one length; a factor's values are the positions of its levels, from 1, a logical's 0 and 1.
+        Raises RError where R refuses them.
+        """
+        x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
+        return runtime.in_r(_predict, self._prepared, x, len(columns[0]), interval, level)
+
+
+class _Prepared(NamedTuple):
+    """The two ways to answer that prepare_predict() in fast_predict.R returns."""
+
+    fast: FastPredict
+    fallback: rinterface.SexpClosure
+
+
+def _load(pickled: bytes) -> tuple[runtime.Kept[_Prepared], list[str]]:
+    try:
+        model = _LmUnpickler(io.BytesIO(pickled)).load()
+    except Exception as error:  # pickle documents that it may raise any
+        raise RError(f"not a pickled lm: {error}") from None
+    if not isinstance(model, rinterface.ListSexpVector) or not runtime.call("is_trained", model)[0][0]:
+        raise RError("not a pickled lm that update_lm made")
+    (fast, fallback), warned = runtime.call("prepare_predict", model)
+    return runtime.Kept(_Prepared(FastPredict(fast), fallback)), warned
+
+
+class _LmUnpickler(pickle.Unpickler):
+    """Un-pickling can run any code; this one admits the class of an lm, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) != ("rpy2.rinterface", "ListSexpVector"):
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return rinterface.ListSexpVector
+
+
+def _predict(
+    prepared: runtime.Kept[_Prepared], x: "array[float]", rows: int, interval: Interval, level: float
+) -> Prediction:
+    model, warned = prepared.value, list[str]()
+    numbers = model.fast(x, rows if interval == "none" else 3 * rows, interval, level)
+    if numbers is None:
+        vector = rinterface.FloatSexpVector.from_memoryview(memoryview(x))
+        attempted = model.fallback(vector, strings(interval), rinterface.FloatSexpVector([level]))
+        try:
+            value, warned = runtime.outcome(attempted)
+        except RError as error:
+            raise RError(f"R can't predict for this: {error}") from None
+        numbers = doubles(value).tolist()
+    if interval == "none":
+        return Prediction(numbers, None, None, warned)
+    return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)

@@ -1,0 +1,183 @@
+"""R in this process: its start, its thread, its lock.
+
+There is one R in a process, and it is single-threaded: one lock admits one call at a time. It starts at the first
+use, in the process that uses it (so never before a server forks its workers), in a thread made for it:
+
+- R in the main thread takes part in the process's signals, and Ctrl-C no longer ends the server
+  (https://github.com/rpy2/rpy2/issues/875). So the main thread hands its calls to R's thread.
+- On the usual stack of 8 MB, a deep recursion in R ends the process. R's thread has a larger one, and it is there
+  that training meets what people write.
+
+Other threads, those of a server that ask for predictions, call R themselves: handing over costs more than a
+prediction, and predictions do not recurse. See docs/decisions/0001-one-r-in-a-thread.md.
+"""
+
+import ctypes
+import itertools
+import os
+import threading
+import traceback
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+
+from rpy2 import rinterface
+from rpy2.rinterface_lib import callbacks
+
+from lm_app.errors import RError
+
+R_FILES = sorted((Path(__file__).parent.parent / "R").glob("*.R"))
+STACK_BYTES = 64 * 1024 * 1024
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def start() -> None:
+    """Start R now, so that the first request need not wait for it. Raises RError where it does not start."""
+    in_r(lambda: None)
+
+
+def in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the function where R may be called, and wait for its result or exception."""
+
+    def job() -> T:
+        with _one_at_a_time:
+            while not _released.empty():
+                del _kept[_released.get()]
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                # The frames may hold R objects, which must be released here, while no other thread is in R.
+                traceback.clear_frames(error.__traceback__)
+                raise
+
+    if not _is_started.is_set():
+        _start_thread()
+    if threading.current_thread() is threading.main_thread():
+        return _thread.submit(job).result()
+    return job()
+
+
+class Kept(Generic[T]):
+    """Something that holds R objects, which are released where R may be called, whoever drops it.
+
+    Made and read within in_r only. Python's collector may drop it anywhere, so that it only notes a number.
+    """
+
+    def __init__(self, value: T) -> None:
+        self._number = next(_numbers)
+        _kept[self._number] = value
+        weakref.finalize(self, _released.put, self._number).atexit = False
+
+    @property
+    def value(self) -> T:
+        """What is kept."""
+        value: T = _kept[self._number]
+        return value
+
+
+def kept_count() -> int:
+    """Count what is kept in R now, after releasing what nobody holds any more."""
+    return in_r(lambda: len(_kept))
+
+
+# What follows runs within in_r.
+
+
+def call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+    """Call a function of our .R files: its value, still R's, and R's warnings. Raises RError."""
+    return outcome(_functions["attempt"](_functions[function], *args, **kwargs))
+
+
+def outcome(attempted: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
+    """Unpack what attempt() in attempt.R returns: the value and the warnings. Raises RError."""
+    if attempted.names[0] == "error":
+        raise RError(" ".join(attempted[0][0].split()))
+    value, warned = attempted
+    return value, list(warned)
+
+
+class Console(NamedTuple):
+    """Callbacks for R's console, a line at a time: message() and printed output. They run in R's thread."""
+
+    on_message: Callable[[str], None]
+    on_print: Callable[[str], None]
+
+
+SILENT = Console(lambda line: None, lambda line: None)
+
+
+@contextmanager
+def connected(console: Console) -> Iterator[None]:
+    """Send R's messages and what it prints to the console."""
+    with (
+        callbacks.replace_in_module(callbacks, "consolewrite_warnerror", _by_line(console.on_message)),
+        callbacks.replace_in_module(callbacks, "consolewrite_print", _by_line(console.on_print)),
+    ):
+        yield
+
+
+def _by_line(write_line: Callable[[str], None]) -> Callable[[str], None]:
+    unfinished = ""
+
+    def write(text: str) -> None:
+        nonlocal unfinished
+        *lines, unfinished = (unfinished + text).split("\n")
+        for line in lines:
+            write_line(line)
+
+    return write
+
+
+# The state of this process's R.
+
+_functions: rinterface.SexpEnvironment  # of our .R files
+_kept: dict[int, Any] = {}
+_numbers = itertools.count()
+_released: SimpleQueue[int] = SimpleQueue()  # safe to use wherever Python's collector happens to run
+
+
+def _start() -> None:
+    global _functions
+    before = {name: os.environ.get(name, "") for name in ("R_DEFAULT_PACKAGES", "LD_LIBRARY_PATH")}
+    os.environ["LANGUAGE"] = "en"  # our messages are English, so R's among them are, too
+    os.environ["R_DEFAULT_PACKAGES"] = "utils,grDevices,graphics,stats"  # without S4, a process needs 20 MB less
+    # Memory that large vectors took goes back to the system. By itself, the C library soon keeps it all; to give it
+    # all back would cost a batch of 100,000 observations a fifth of its time.
+    c_library = ctypes.CDLL(None)
+    c_library.mallopt(M_MMAP_THRESHOLD, 1 << 22)
+    c_library.mallopt(M_TRIM_THRESHOLD, 1 << 24)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "R is not initialized by the main thread")  # it is meant
+        rinterface.initr(interactive=False)
+    # Not for child processes: by the path that rpy2 sets, a Python may load the library of another Python.
+    os.environ.update(before)
+    # The order of a factor's levels shall not depend on the machine.
+    rinterface.baseenv["Sys.setlocale"]("LC_COLLATE", "C")
+    # An environment of their own: in the global one, formulas are evaluated.
+    _functions = rinterface.baseenv["new.env"](parent=rinterface.globalenv)
+    for file in R_FILES:
+        rinterface.baseenv["sys.source"](str(file), envir=_functions)
+
+
+_thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start)
+_is_started = threading.Event()
+_one_at_a_time = threading.Lock()
+
+
+def _start_thread() -> None:
+    with _one_at_a_time:  # the size of stacks is the process's, for threads that start now
+        usual = threading.stack_size(STACK_BYTES)
+        try:
+            _thread.submit(_is_started.set).result()
+        except BrokenExecutor:
+            raise RError("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?") from None
+        finally:
+            threading.stack_size(usual)

@@ -1,0 +1,1 @@
+"""One request, in the order of its life: parse, check, predict, respond."""

@@ -1,0 +1,69 @@
+"""Check the values of a question: columns of doubles, as R takes them, or every error at once."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lm_app.predict.parse import MISSING
+from lm_app.predict.question import Question, short
+from lm_app.predictors import Predictor
+
+
+class Observations(NamedTuple):
+    """What R predicts for. `extrapolated` is set where the request asked to flag."""
+
+    columns: list["array[float]"]  # one for each predictor, in the model's order
+    extrapolated: list[bool] | None
+
+
+def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
+    """Check the columns, all of one length; raises InvalidObservations with all errors of the request."""
+    columns = [
+        _column(predictor, question.columns[predictor.name], question)
+        for predictor in predictors
+        if predictor.name in question.columns
+    ]
+    question.errors.raise_if_any()
+    if question.options.extrapolation == "refuse":
+        return Observations(columns, None)
+    inside = [
+        [predictor.are_inside([value]) for value in column]
+        for predictor, column in zip(predictors, columns, strict=True)
+    ]
+    return Observations(columns, [not all(row) for row in zip(*inside, strict=True)])
+
+
+def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> "array[float]":
+    """Convert a column as a whole; only where that fails, value by value, to tell what is wrong."""
+    refuse = question.options.extrapolation == "refuse"
+    convert = predictor.from_text if question.source.is_text else predictor.from_json
+    numbers = convert(values)
+    if numbers is not None and not (refuse and not predictor.are_inside(numbers)):
+        return array("d", numbers)
+    for row, value in enumerate(values):
+        if value is MISSING:
+            continue
+        number = convert([value])
+        if number is None:
+            msg = _not_allowed(predictor, value, question)
+        elif refuse and not predictor.are_inside(number):
+            msg = _outside(predictor, value, question)
+        else:
+            continue
+        prefix = f"row {row}: " if question.source.has_rows else ""
+        question.errors.add(question.source.loc(predictor.name, row), prefix + msg, value)
+    return array("d")
+
+
+def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
+    allowed = predictor.allowed(in_text=question.source.is_text)
+    described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else str(value))
+    return f"{predictor.name} is {described}; it must be {allowed}."
+
+
+def _outside(predictor: Predictor, value: Any, question: Question) -> str:
+    remedy = " unless asked with extrapolation=flag" if question.source.takes_options else ""
+    return (
+        f"{predictor.name} is {short(str(value))}; the model was trained on {predictor.range()}"
+        f" and does not answer outside of that range{remedy}."
+    )

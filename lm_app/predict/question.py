@@ -1,0 +1,88 @@
+"""What a request asks: options and observations, with every error that is found on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from lm_app.errors import InvalidObservations
+from lm_app.schemas import Options
+
+MAX_ERRORS = 50
+MAX_CHARACTERS = 50
+
+
+class Source(Enum):
+    """Where observations come from. Values in JSON have types; those in a URL or in CSV are text."""
+
+    PATH = "path"
+    QUERY = "query"
+    RECORDS = "records"
+    COLUMNS = "columns"
+    CSV = "csv"
+
+    @property
+    def is_text(self) -> bool:
+        """Are its values text?"""
+        return self not in (Source.RECORDS, Source.COLUMNS)
+
+    @property
+    def has_rows(self) -> bool:
+        """May it hold more than one observation?"""
+        return self not in (Source.PATH, Source.QUERY)
+
+    @property
+    def takes_options(self) -> bool:
+        """May options stand beside it?"""
+        return self is not Source.PATH
+
+    def loc(self, name: str, row: int) -> list[str | int]:
+        """Locate the value of a predictor, as in FastAPI's errors."""
+        if self is Source.PATH:
+            return ["path", "value"]
+        if self is Source.QUERY:
+            return ["query", name]
+        return ["body", name, row] if self is Source.COLUMNS else ["body", row, name]
+
+
+@dataclass(slots=True)
+class Errors:
+    """All errors of a request; the first 50 are listed, all are counted."""
+
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, loc: Sequence[str | int], msg: str, value: Any = None) -> None:
+        """Add one error: where it is, what is wrong and what is allowed, and the value that was sent."""
+        self.count += 1
+        if len(self.listed) < MAX_ERRORS:
+            is_short = not isinstance(value, str | list | dict) or len(str(value)) <= MAX_CHARACTERS
+            self.listed.append({"loc": list(loc), "msg": msg, "input": value if is_short else short(str(value))})
+
+    def raise_if_any(self) -> None:
+        """Raise InvalidObservations where there are errors."""
+        if self.count:
+            more = f" There are {self.count} errors; 'errors' lists them." if self.count > 1 else ""
+            raise InvalidObservations(self.listed[0]["msg"] + more, self.listed)
+
+
+def short(text: str) -> str:
+    """Cut a text where it is long."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."
+
+
+DEFAULTS = Options()
+
+
+@dataclass(slots=True)
+class Question:
+    """What every reader in parse.py makes, and every writer in respond.py takes.
+
+    `columns` has the values as they were sent, by the names of the model's predictors.
+    """
+
+    source: Source
+    columns: dict[str, Sequence[Any]]
+    options: Options = DEFAULTS
+    prefers_csv: bool = False
+    errors: Errors = field(default_factory=Errors)

@@ -1,0 +1,1 @@
+"""The models as files. Training writes here, serving reads here, and they meet nowhere else."""

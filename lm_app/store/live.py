@@ -1,0 +1,119 @@
+"""What is served now: the live version of each model, in memory, loaded anew when its files change."""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+
+from lm_app.errors import Damaged, NotTrained
+from lm_app.store.folder import ModelFolder
+from lm_app.store.version import INFO, MANIFEST, PICKLE, LoadedModel
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_CHECKS = 1.0
+
+
+def live_model(name: str) -> LoadedModel:
+    """Return the live version of a model.
+
+    Where it is damaged, that is logged, and the last good one goes on: the one in memory, or at start the newest
+    on disk. Raises UnknownModel, or NotTrained where there is none.
+    """
+    entry = cache.get(name)
+    if entry is None or entry.has_changed():
+        folder = ModelFolder.named(name)
+        with _loading.setdefault(name, threading.Lock()):
+            if cache.get(name) is entry:  # else another thread has just loaded it
+                cache[name] = _load(folder, entry.model if entry else None)
+        entry = cache[name]
+    if entry.model is None:
+        raise NotTrained(name)
+    return entry.model
+
+
+def live_models() -> dict[str, LoadedModel | None]:
+    """Return all models by name, with the live version, or None where there is none."""
+
+    def live_or_none(name: str) -> LoadedModel | None:
+        try:
+            return live_model(name)
+        except NotTrained:
+            return None
+
+    return {folder.name: live_or_none(folder.name) for folder in ModelFolder.all()}
+
+
+Signature = tuple[int, int, int] | None
+"""Modification time, size and inode; None where there is no such file."""
+
+
+@dataclass(slots=True)
+class CacheEntry:
+    """A loaded model, and the signatures of the files that it came from, taken before they were read."""
+
+    pointer: str
+    pointer_signature: Signature
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    model: LoadedModel | None = None
+    next_check: float = 0.0
+
+    def has_changed(self) -> bool:
+        """Compare the signatures: the pointer's at each call, those of the other files once a second."""
+        if self.pointer_has_changed():
+            return True
+        now = time.monotonic()
+        if now < self.next_check:
+            return False
+        self.next_check = now + SECONDS_BETWEEN_CHECKS
+        return any(_signature(file) != before for file, before in self.signatures.items())
+
+    def pointer_has_changed(self) -> bool:
+        """Compare the pointer's signature."""
+        return _signature(self.pointer) != self.pointer_signature
+
+
+cache: dict[str, CacheEntry] = {}
+_loading: dict[str, threading.Lock] = {}  # one for each model: loading one holds up no other
+
+
+def _signature(file: str) -> Signature:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _load(folder: ModelFolder, last_good: LoadedModel | None) -> CacheEntry:
+    pointer = str(folder.pointer)
+    while True:
+        entry = CacheEntry(pointer, _signature(pointer))
+        if entry.pointer_signature is None and last_good is None and not folder.versions():
+            return entry  # not trained yet
+        try:
+            version = folder.live_version()
+            files = [str(version.path / file) for file in (PICKLE, INFO, MANIFEST)]
+            entry.signatures = {file: _signature(file) for file in files}
+            entry.model = version.load()
+            for warning in entry.model.lm.warnings:
+                logger.warning("model %s: version %s: %s", folder.name, version.name, warning)
+            return entry
+        except Damaged as damage:
+            if entry.pointer_has_changed():
+                continue  # the version that it named may have been removed since
+            logger.error("model %s: %s", folder.name, damage)
+        entry.model = last_good or _newest_good(folder)
+        if entry.model:
+            logger.error("model %s: version %s is served instead", folder.name, entry.model.version)
+        return entry
+
+
+def _newest_good(folder: ModelFolder) -> LoadedModel | None:
+    for version in reversed(folder.versions()):
+        try:
+            return version.load()
+        except Damaged as damage:
+            logger.error("model %s: %s", folder.name, damage)
+    return None

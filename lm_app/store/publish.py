@@ -1,0 +1,98 @@
+"""Change what is live: publish a new version, or activate one that is kept.
+
+A version is written beside the others and renamed when it is whole; then the pointer is replaced, which is atomic.
+So a reader sees one whole version or the one before, and a training that dies leaves only files whose names start
+with a dot, which the next one removes.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from lm_app.errors import Damaged, TrainingError
+from lm_app.store.folder import ModelFolder
+from lm_app.store.version import MANIFEST, SIGNATURE, Version, sign, sync, write
+
+
+@contextmanager
+def locked(folder: ModelFolder) -> Iterator[None]:
+    """Hold the lock under which a model's versions change. Raises TrainingError where another process holds it."""
+    with folder.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError("another training of this model is running; try again when it has ended") from None
+        for leftover in folder.leftovers():
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        yield
+
+
+def publish(
+    folder: ModelFolder, contents: dict[str, bytes], metadata: dict[str, Any], now: datetime, keep: int
+) -> Version:
+    """Write a new version, make it the live one, and remove those beyond the newest `keep`.
+
+    `contents` are its files; `metadata` stand in its manifest; `now`, in UTC, becomes its name. Raises OSError; then
+    nothing has changed.
+    """
+    version = folder.version(now.strftime("%Y%m%dT%H%M%S.%fZ"))
+    hashes = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+    manifest = {"model": folder.name, "version": version.name, **metadata, "files": hashes}
+    contents = {**contents, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False).encode()}
+    if settings.LM_SIGNING_KEY:
+        contents[SIGNATURE] = sign(contents[MANIFEST])
+    new = version.path.with_name(f".new-{version.name}")
+    new.mkdir(parents=True)
+    try:
+        for file, content in contents.items():
+            write(new / file, content)
+        sync(new)
+        new.rename(version.path)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    sync(version.path.parent)
+    version.activate()
+    for old in folder.versions()[:-keep]:
+        if old != version:  # a clock that was set back may have made it the oldest
+            shutil.rmtree(old.path.rename(old.path.with_name(f".old-{old.name}")))
+    return version
+
+
+def activate(folder: ModelFolder, name: str) -> Version:
+    """Make the named version the live one. Raises TrainingError where there is none, or it is damaged."""
+    with locked(folder):
+        return _activate(folder, folder.versions(), name)
+
+
+def roll_back(folder: ModelFolder) -> Version:
+    """Make the version before the live one the live one. Raises TrainingError where there is none."""
+    with locked(folder):
+        versions = folder.versions()
+        try:
+            earlier = [version.name for version in versions if version.name < folder.live_version().name]
+        except Damaged:
+            earlier = []
+        if not earlier:
+            raise TrainingError(f"{folder.name}: there is no version before the live one")
+        return _activate(folder, versions, earlier[-1])
+
+
+def _activate(folder: ModelFolder, versions: list[Version], name: str) -> Version:
+    names = [version.name for version in versions]
+    if name not in names:
+        raise TrainingError(f"{folder.name}: there is no version {name!r}; there are: {', '.join(names)}")
+    version = folder.version(name)
+    try:
+        version.load()
+    except Damaged as damage:
+        raise TrainingError(f"{folder.name}: {damage}; the live version stays") from None
+    version.activate()
+    return version

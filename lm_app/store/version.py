@@ -1,0 +1,148 @@
+"""One version of a model: what a training made, and the proof that it is that.
+
+modelr.pickle            the R lm
+model_info.json          what is known about it
+MODEL_CARD.md, *.svg     the same for people
+manifest.json            how it was made, and the sha256 of each file
+signature                the HMAC of the manifest, where LM_SIGNING_KEY is set
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from lm_app.engine.lm import Model
+from lm_app.errors import Damaged, RError
+from lm_app.predictors import Predictor, predictors_of
+
+PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The files of one version."""
+
+    model: str
+    path: Path
+    pointer: Path
+    """The file that names the live version of the model."""
+
+    @property
+    def name(self) -> str:
+        """The version's name: when it was made, in UTC."""
+        return self.path.name
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; raises Damaged where it is none, or not signed although LM_SIGNING_KEY is set."""
+        try:
+            content = (self.path / MANIFEST).read_bytes()
+            if settings.LM_SIGNING_KEY:
+                signature = self.path / SIGNATURE
+                if not signature.is_file() or not hmac.compare_digest(signature.read_bytes(), sign(content)):
+                    raise self._damaged("it is not signed with LM_SIGNING_KEY, or was changed since")
+            manifest: dict[str, Any] = json.loads(content)
+            _check_keys(manifest)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(f"its manifest can't be read: {error!r}") from None
+        if (manifest["model"], manifest["version"]) != (self.model, self.name):
+            raise self._damaged("its manifest is that of another version")
+        return manifest
+
+    def read(self, file: str, manifest: dict[str, Any] | None = None) -> bytes:
+        """Read one file; raises Damaged where it is not what training wrote."""
+        try:
+            content = (self.path / file).read_bytes()
+        except OSError as error:
+            raise self._damaged(repr(error)) from None
+        if hashlib.sha256(content).hexdigest() != (manifest or self.manifest())["files"][file]:
+            raise self._damaged(f"{file} is not what training wrote (its sha256 differs)")
+        return content
+
+    def info(self) -> dict[str, Any]:
+        """Read what is known about the model; raises Damaged where that is not what training wrote."""
+        info: dict[str, Any] = json.loads(self.read(INFO))
+        return info
+
+    def verify(self) -> int:
+        """Read every file; returns their number, and raises Damaged where one is not what training wrote."""
+        manifest = self.manifest()
+        for file in manifest["files"]:
+            self.read(file, manifest)
+        return len(manifest["files"])
+
+    def load(self) -> "LoadedModel":
+        """Load the version into R; raises Damaged where its files are not whole."""
+        manifest = self.manifest()
+        try:
+            info = json.loads(self.read(INFO, manifest))
+            lm = Model(self.read(PICKLE, manifest))
+            return LoadedModel(self.model, self.name, self, manifest, info, predictors_of(info), lm)
+        except (ValueError, KeyError, TypeError, RError) as error:
+            raise self._damaged(f"it can't be read: {error}") from None
+
+    def activate(self) -> None:
+        """Make this the live version, at once for every reader."""
+        new = self.pointer.with_name(f".{self.pointer.name}-{self.name}")
+        write(new, f"{self.name}\n".encode())
+        new.replace(self.pointer)
+        sync(self.pointer.parent)
+
+    def _damaged(self, why: str) -> Damaged:
+        return Damaged(f"version {self.name}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One version of one model, in memory."""
+
+    name: str
+    version: str
+    files: Version
+    manifest: dict[str, Any]
+    info: dict[str, Any]
+    predictors: list[Predictor]
+    lm: Model
+
+    def plots(self) -> list[str]:
+        """List the names of the version's plots."""
+        return [file.removesuffix(".svg") for file in self.manifest["files"] if file.endswith(".svg")]
+
+    def plot(self, name: str) -> bytes:
+        """Read a plot, as SVG; raises Damaged where it is not what training wrote."""
+        return self.files.read(f"{name}.svg", self.manifest)
+
+
+def sign(manifest: bytes) -> bytes:
+    """Compute the signature of a manifest."""
+    return hmac.new(settings.LM_SIGNING_KEY.encode(), manifest, "sha256").hexdigest().encode()
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a file, and wait until it is on the disk."""
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync(directory: Path) -> None:
+    """Wait until the directory's entries are on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_keys(manifest: dict[str, Any]) -> None:
+    """Raise KeyError or TypeError where something that readers need is missing."""
+    for key in ("model", "version", "recipe"):
+        manifest[key]
+    for file in (INFO, PICKLE):
+        manifest["files"][file]

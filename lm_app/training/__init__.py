@@ -1,0 +1,1 @@
+"""Offline: recipe, fit, gate, release. Imported by scripts/, never by what serves."""

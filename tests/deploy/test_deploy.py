@@ -1,0 +1,175 @@
+"""The deployment: Django behind App Service, and the files that must agree about it."""
+
+import contextlib
+import http.client
+import os
+import re
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from ml_api.health import HEALTH_PATH
+from tests.conftest import ROOT, Server, StartServer, free_port
+
+HOSTNAME = "my-app-hash.westeurope-01.azurewebsites.net"
+LINK_LOCAL = "169.254.130.4"  # as which App Service's start-up pings come
+APP_SERVICE = {
+    "DJANGO_SETTINGS_MODULE": "ml_api.settings",
+    "SECRET_KEY": "0123456789" + "abcdefghij" * 5,
+    "WEBSITE_HOSTNAME": HOSTNAME,
+}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+MAIN_TF = (ROOT / "terraform" / "main.tf").read_text()
+
+
+@pytest.fixture
+def app_service(models: Path, tmp_path: Path) -> Iterator[Server]:
+    """The server as App Service starts it."""
+    port = free_port()
+    variables = {**os.environ, **APP_SERVICE, "PORT": port, "LM_MODELS_DIR": str(models)}
+    command = [sys.executable, "-m", "gunicorn", "ml_api.wsgi"]
+    with (tmp_path / "log").open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output)
+    server = Server(process, f"http://127.0.0.1:{port}", tmp_path / "log")
+    try:
+        for _ in range(300):
+            with contextlib.suppress(ConnectionRefusedError):
+                ask(server, HEALTH_PATH)
+                break
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def ask(server: Server, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:
+    """The status and headers of the answer itself: no redirect is followed."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
+    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers
+
+
+@pytest.mark.parametrize("path", [HEALTH_PATH, f"{HEALTH_PATH}/"])
+def test_health_is_answered_for_any_host(models: Path, client: Client, path: str) -> None:
+    answer = client.get(path, headers={"Host": LINK_LOCAL})
+    assert (answer.status_code, answer.json()["model"]) == (200, "timedistance")
+    assert answer.json()["version"] == (models / "timedistance" / "live").read_text().strip()
+
+
+def test_health_without_a_model_says_what_to_do(models: Path, client: Client) -> None:
+    (models / "timedistance" / "live").unlink()
+    shutil.rmtree(models / "timedistance" / "versions")
+    answer = client.get(HEALTH_PATH, headers={"Host": LINK_LOCAL})
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
+    assert "update_lm" in answer.json()["detail"]
+
+
+def test_behind_app_service_http_is_redirected_but_for_health(app_service: Server) -> None:
+    assert ask(app_service, HEALTH_PATH, Host=LINK_LOCAL)[0] == 200
+    status, headers = ask(app_service, "/lm/api/predict/29.5", Host=HOSTNAME)
+    assert (status, headers["Location"]) == (301, f"https://{HOSTNAME}/lm/api/predict/29.5")
+
+
+def test_behind_app_service_https_is_answered_for_both_slots(app_service: Server) -> None:
+    for host in (HOSTNAME, HOSTNAME.replace("my-app", "my-app-staging")):
+        status, headers = ask(app_service, "/lm/api/predict/29.5", Host=host, X_Forwarded_Proto="https")
+        assert (status, headers["Strict-Transport-Security"]) == (200, "max-age=31536000")
+    assert ask(app_service, "/lm", Host="elsewhere.example", X_Forwarded_Proto="https")[0] == 400
+
+
+def test_behind_app_service_the_log_has_the_clients_address(app_service: Server) -> None:
+    ask(app_service, HEALTH_PATH, X_Forwarded_For="203.0.113.7:4711")
+    app_service.process.terminate()
+    assert app_service.process.wait(timeout=20) == 0
+    assert f'203.0.113.7:4711 "GET {HEALTH_PATH} HTTP/1.1" 200' in app_service.log.read_text()
+
+
+def test_stop_answers_the_request_in_flight_and_takes_seconds(app_service: Server) -> None:
+    request = f"POST /lm/api/predict HTTP/1.1\r\nHost: {HOSTNAME}\r\nX-Forwarded-Proto: https\r\n"
+    request += "Content-Type: text/csv\r\nContent-Length: 14\r\n\r\ndistance"
+    with socket.create_connection(("127.0.0.1", int(app_service.url.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(request.encode())
+        time.sleep(0.5)
+        app_service.process.terminate()
+        time.sleep(0.5)
+        connection.sendall(b"\n29.5\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"47.7364" in answer
+    assert app_service.process.wait(timeout=5) == 0
+
+
+def test_elsewhere_a_proxys_headers_are_not_believed(serve: StartServer) -> None:
+    with serve("gunicorn sync") as server:
+        status, headers = ask(server, "/lm/api/predict/29.5", X_Forwarded_Proto="https")
+        assert (status, headers["Strict-Transport-Security"]) == (200, None)
+
+
+def test_settings_follow_from_app_services_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBSITE_HOSTNAME", HOSTNAME)
+    settings = runpy.run_path(str(ROOT / "ml_api" / "settings.py"))
+    assert settings["ALLOWED_HOSTS"][-1] == ".westeurope-01.azurewebsites.net"
+    assert settings["SECURE_SSL_REDIRECT"] is True
+
+
+def test_check_deploy_says_nothing() -> None:
+    environment = {**os.environ, **APP_SERVICE, "DEBUG": "False"}
+    check = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(check, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
+
+
+def test_port_is_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    port = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["bind"].rpartition(":")[2]
+    assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE) == [port]
+    assert f'get(\\"PORT\\") or {port}' in DOCKERFILE
+    assert re.findall(r"\bport += (\d+)", MAIN_TF) == [port]
+
+
+def test_health_path_is_the_same_everywhere() -> None:
+    assert HEALTH_PATH in DOCKERFILE
+    assert re.findall(r'health_path += "(.*?)"', MAIN_TF) == [HEALTH_PATH]
+
+
+def test_app_service_waits_longer_for_the_end_than_gunicorn_does() -> None:
+    graceful = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["graceful_timeout"]
+    limit = re.findall(r"WEBSITES_CONTAINER_STOP_TIME_LIMIT += (\d+)", MAIN_TF)
+    assert graceful < int(limit[0])
+
+
+def test_the_image_gets_the_server_and_no_secret() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    let_in = {line.removeprefix("!/") for line in lines if line.startswith("!")}
+    server = {"extra_files", "gunicorn.conf.py", "lm_app", "manage.py", "ml_api", "requirements.txt", "scripts"}
+    assert let_in == server | {"LICENSE"}
+    assert "**/.*" in lines
+
+
+def test_the_image_is_not_root_and_has_no_secret() -> None:
+    last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.findall(r"^USER (\d+):\d+$", last_stage, re.MULTILINE) == ["10001"]
+    assert "SECRET_KEY" not in last_stage
+
+
+@pytest.mark.parametrize("name", ["test.yml", "release.yml"])
+def test_actions_are_pinned_and_may_only_read(name: str) -> None:
+    workflow = (ROOT / ".github" / "workflows" / name).read_text()
+    for action in re.findall(r"uses: (?!\./)(\S+)", workflow):
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+    assert "\npermissions:\n  contents: read\n" in workflow
+    assert re.findall(r"(\w+): write", workflow) == (["packages"] if name == "release.yml" else [])

@@ -1,0 +1,61 @@
+"""R in this process."""
+
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+import pytest
+
+from lm_app.engine import runtime
+from lm_app.engine.lm import Model
+from lm_app.errors import RError
+from tests.conftest import ROOT, live_file
+
+
+def test_models_that_nobody_holds_are_dropped_in_r(models: Path) -> None:
+    pickled = live_file(models, "modelr.pickle").read_bytes()
+    before = runtime.kept_count()
+    for _ in range(50):
+        Model(pickled).predict([array("d", [7.0])])
+    assert runtime.kept_count() <= before + 1
+
+
+def test_where_the_prepared_sum_fails_predict_says_why(models: Path) -> None:
+    model = Model(live_file(models, "modelr.pickle", "mtcars").read_bytes())
+    observation = [array("d", [x]) for x in (2.62, 16.46, 2)]
+    right = model.predict(observation)
+    with pytest.raises(RError, match="length of object"):
+        model.predict([array("d", [2.62]), array("d", [16.46, 17.02]), array("d", [2])])  # of unequal length
+    assert model.predict(observation) == right
+
+
+def test_deep_recursion_is_an_r_error_not_the_end(models: Path) -> None:
+    """On a stack of the usual 8 MB this ends the process."""
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from lm_app.engine import runtime
+from rpy2 import rinterface
+def deep(n):
+    f = rinterface.evalr("function(n) if (n == 0) 0 else 1 + sys.function()(n - 1)")
+    return f(rinterface.IntSexpVector([n]))[0]
+print(runtime.in_r(deep, 1000))
+try:
+    runtime.in_r(deep, 10**6)
+except rinterface.embedded.RRuntimeError as error:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1000.0\nrefused\n"), done.stderr
+
+
+def test_an_r_user_can_source_and_run_the_r_files(models: Path) -> None:
+    script = """
+    for (file in list.files(pattern = "[.]R$")) source(file)
+    trained <- train("../../extra_files/timedistance/timedistance.csv", "time ~ distance")
+    cat(predict(trained$model, data.frame(distance = 29.5)))
+    """
+    done = subprocess.run(
+        ["Rscript", "-e", script], cwd=ROOT / "lm_app" / "R", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "47.73649"

@@ -1,0 +1,193 @@
+"""The OpenAPI document: it is valid, it is about the models as they are now, and it keeps its word."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from pytest_django import Settings
+
+from lm_app.training.update import update
+from tests.conftest import ROOT, StartServer
+
+
+@pytest.fixture
+def document(models: Path, client: Client) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/lm/api/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, op) for path, methods in document["paths"].items() for method, op in methods.items()]
+
+
+def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    for path, _, operation in operations(document):
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}
+        for status, answer in operation["responses"].items():
+            kinds = set(answer["content"])
+            expected = "image/svg+xml" if path.endswith(".svg") else "application/json"
+            assert kinds == {"application/problem+json"} if int(status) >= 400 else expected in kinds
+
+
+def test_examples_work(document: dict[str, Any], client: Client) -> None:
+    for path, method, operation in operations(document):
+        given = {p["name"]: p.get("example", p["schema"].get("enum", [None])[0]) for p in operation["parameters"]}
+        where = {p["name"]: p["in"] for p in operation["parameters"]}
+        url = re.sub(r"{(\w+)}", lambda found: str(given[found[1]]), path)  # noqa: B023
+        if method == "get":
+            answer = client.get(url, {k: v for k, v in given.items() if where[k] == "query" and v is not None})
+            assert answer.status_code == 200, path
+            continue
+        content = operation["requestBody"]["content"]
+        bodies = [
+            (json.dumps(example["value"]), "application/json")
+            for example in content["application/json"]["examples"].values()
+        ]
+        for body, kind in [*bodies, (content["text/csv"]["example"], "text/csv")]:
+            assert client.post(url, body, content_type=kind).status_code == 200, path
+
+
+def test_predict_shows_the_models_own_predictors(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/lm/api/models/mtcars/predict"]["get"]["parameters"]
+    assert [p["name"] for p in parameters] == ["wt", "qsec", "am", "interval", "level", "extrapolation"]
+    weight, _, transmission, interval, *_ = [p["schema"] for p in parameters]
+    assert (weight["minimum"], weight["maximum"], weight["x-unit"]) == (1.513, 5.424, "1000 lb")
+    assert transmission["enum"] == ["automatic", "manual"]
+    assert interval["enum"] == ["none", "confidence", "prediction"]
+    assert "/lm/api/models/mtcars/predict/{value}" not in document["paths"]
+
+
+def test_document_follows_a_retraining(models: Path, document: dict[str, Any], client: Client) -> None:
+    folder = models / "timedistance"
+    (folder / "timedistance.csv").write_text("time,far,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n")
+    (folder / "model.toml").write_text(
+        'title = "t"\ndata = "timedistance.csv"\nformula = "time ~ far + kind"\n[factors]\nkind = ["b", "a"]\n'
+    )
+    update("timedistance", force=True)
+    paths = client.get("/lm/api/openapi.json").json()["paths"]
+    parameters = paths["/lm/api/predict"]["get"]["parameters"]
+    assert [p["name"] for p in parameters][:2] == ["far", "kind"]
+    assert parameters[1]["schema"]["enum"] == ["b", "a"]
+    assert "/lm/api/predict/{value}" not in paths
+
+
+def test_document_of_an_untrained_model_has_its_other_routes(models: Path, client: Client, settings: Settings) -> None:
+    settings.LM_MODELS_DIR = models.parent
+    (models.parent / "new").mkdir()
+    (models.parent / "new" / "model.toml").touch()
+    paths = client.get("/lm/api/openapi.json").json()["paths"]
+    assert "/lm/api/models/{model}/list_keys" in paths
+    assert not [path for path in paths if "predict" in path]
+    listed = client.get("/lm/api/models").json()
+    assert listed == [{"model": "new", "version": None, "default": False, "title": None, "formula": None}]
+
+
+@pytest.mark.parametrize("model", ["timedistance", "heightweight", "mtcars"])
+def test_prototype_is_a_schema_that_admits_what_is_answered(models: Path, client: Client, model: str) -> None:
+    schema = client.get(f"/lm/api/models/{model}/prototype").json()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    example = client.get(f"/lm/api/models/{model}").json()["example"]
+    assert validator.is_valid(example)
+    for name in example:
+        for wrong in (None, "nonsense", 1e9):
+            assert not validator.is_valid({**example, name: wrong})
+            body = json.dumps([{**example, name: wrong}])
+            url = f"/lm/api/models/{model}/predict"
+            assert client.post(url, body, content_type="application/json").status_code == 422
+
+
+def test_card_has_what_r_says(models: Path, client: Client) -> None:
+    card = client.get("/lm/api/models/mtcars").json()
+    script = """
+    mtcars$am <- factor(mtcars$am, labels = c("automatic", "manual"))
+    m <- lm(mpg ~ wt + qsec + am, mtcars)
+    s <- summary(m)
+    cat(sprintf("%.17g", c(t(cbind(s$coefficients, confint(m))), s$sigma, AIC(m), BIC(m), s$fstatistic,
+        sqrt(mean((residuals(m) / (1 - hatvalues(m)))^2)))))
+    """
+    done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
+    coefficients = [[value for value in row.values() if not isinstance(value, str)] for row in card["coefficients"]]
+    f = card["f_statistic"]
+    found = [
+        *(number for row in coefficients for number in row),
+        card["sigma"],
+        card["aic"],
+        card["bic"],
+        f["value"],
+        f["df1"],
+        f["df2"],
+        card["press_rmse"],
+    ]
+    assert found == pytest.approx([float(text) for text in done.stdout.split()], rel=1e-12)
+    assert [row["term"] for row in card["coefficients"]] == ["(Intercept)", "wt", "qsec", "ammanual"]
+    assert (card["n"], card["df_residual"], card["formula_given"], card["formula"]) == (
+        32, 28, "mpg ~ .", "mpg ~ wt + qsec + am",
+    )  # fmt: skip
+    assert card["dropped_terms"] == ["cyl", "disp", "hp", "drat", "vs", "gear", "carb"]
+    assert card["equation"] == "9.617781 - 3.916504 * wt + 1.225886 * qsec + 2.935837 * ammanual"
+    assert card["example"] == {"wt": 2.62, "qsec": 16.46, "am": "manual"}
+    assert card["unit"] == "miles/US gallon"
+
+
+def test_a_generated_client_predicts_with_every_model(serve: StartServer, tmp_path: Path) -> None:
+    """By openapi-python-client, without hand work."""
+    script = """
+import sys
+from r_linear_models_client import Client
+from r_linear_models_client.api.predict_heightweight import heightweight_predict_many as heightweight
+from r_linear_models_client.api.predict_mtcars import mtcars_predict_many, mtcars_predict_one
+from r_linear_models_client.api.predict_timedistance import timedistance_predict_one, timedistance_predict_value
+from r_linear_models_client.models import (
+    HeightweightColumns, MtcarsObservation, MtcarsObservationAm, MtcarsPredictManyInterval, MtcarsPredictOneAm
+)
+client = Client(sys.argv[1], raise_on_unexpected_status=True)
+print(timedistance_predict_value.sync(29.5, client=client))
+print(timedistance_predict_one.sync(client=client, distance=29.5).fit)
+print(heightweight.sync(client=client, body=HeightweightColumns(weight=[60.0, 70.0])).predictions.fit)
+one = mtcars_predict_one.sync(client=client, wt=2.6, qsec=17, am=MtcarsPredictOneAm.MANUAL)
+car = MtcarsObservation(wt=2.6, qsec=17, am=MtcarsObservationAm.MANUAL)
+[many] = mtcars_predict_many.sync(client=client, body=[car], interval=MtcarsPredictManyInterval.CONFIDENCE).predictions
+print(one.fit == many.fit, many.lower < many.fit < many.upper)
+"""
+    with serve("gunicorn gthread") as server:
+        (tmp_path / "openapi.json").write_bytes(server.get("/lm/api/openapi.json"))
+        subprocess.run(
+            [Path(sys.executable).with_name("openapi-python-client"), "generate", "--path", "openapi.json",
+             "--output-path", "client"],
+            cwd=tmp_path, env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}, check=True,
+        )  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", script, server.url], cwd=tmp_path / "client", capture_output=True, text=True
+        )
+    assert done.stderr == ""
+    assert done.stdout == "47.736486\n47.7364864864865\n[1.6171187990150102, 1.7785618579738982]\nTrue True\n"
+
+
+def test_schemathesis_finds_nothing(serve: StartServer) -> None:
+    with serve("gunicorn gthread") as server:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}/lm/api/openapi.json",
+             "--checks", "all", "--max-examples", "30", "--generation-deterministic"],
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.predict.schemathesis_hooks", "PYTHONPATH": "."},
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        log = server.log.read_text()
+    assert done.returncode == 0, done.stdout
+    assert "Traceback" not in log
