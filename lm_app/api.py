@@ -11,9 +11,10 @@ from ninja import P, PathEx, Router
 from pydantic import JsonValue
 
 from lm_app import openapi
+from lm_app.engine.lm import Prediction
 from lm_app.errors import UnknownKey, UnknownPlot
 from lm_app.predict import parse, respond
-from lm_app.predict.check import check
+from lm_app.predict.check import Observations, check
 from lm_app.schemas import ListedModel, ModelCard, Problem
 from lm_app.store.live import live_model, live_models
 from lm_app.store.version import LoadedModel
@@ -91,36 +92,36 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-# The OpenAPI document describes the predict routes for each model; see openapi.py.
+# Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.
+
+
+def predict(model: LoadedModel, observations: Observations) -> Prediction:
+    """Ask R."""
+    return model.lm.predict(observations.columns, observations.options.interval, observations.options.level)
 
 
 @value_router.get("", include_in_schema=False)
 def predict_value(request: ModelRequest) -> HttpResponse:
     """Predict from one number."""
     model = request.model
-    question = parse.single_value(path_parameters(request)["value"], model.predictors)
-    observations = check(question, model.predictors)
-    return respond.bare_number(model.lm.predict(observations.columns))
+    observations = check(parse.single_value(path_parameters(request)["value"], model.predictors), model.predictors)
+    return respond.bare_number(predict(model, observations))
 
 
 @router.get("/predict", include_in_schema=False)
 def predict_one(request: ModelRequest) -> HttpResponse:
     """Predict for one observation."""
     model = request.model
-    question = parse.query(request.GET, model.predictors)
-    observations = check(question, model.predictors)
-    prediction = model.lm.predict(observations.columns, question.options.interval, question.options.level)
-    return respond.one(model, question, observations, prediction)
+    observations = check(parse.query(request.GET, model.predictors), model.predictors)
+    return respond.one(model, observations, predict(model, observations))
 
 
 @router.post("/predict", include_in_schema=False)
 def predict_many(request: ModelRequest) -> HttpResponse:
     """Predict for a data frame."""
     model = request.model
-    question = parse.body(request, model.predictors)
-    observations = check(question, model.predictors)
-    prediction = model.lm.predict(observations.columns, question.options.interval, question.options.level)
-    return respond.many(model, question, observations, prediction)
+    observations = check(parse.body(request, model.predictors), model.predictors)
+    return respond.many(model, observations, predict(model, observations))
 
 
 @router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)

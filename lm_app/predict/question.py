@@ -76,7 +76,7 @@ DEFAULTS = Options()
 
 @dataclass(slots=True)
 class Question:
-    """What every reader in parse.py makes, and every writer in respond.py takes.
+    """What every reader in parse.py makes.
 
     `columns` has the values as they were sent, by the names of the model's predictors.
     """

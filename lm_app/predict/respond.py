@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 from lm_app.engine.lm import Prediction
 from lm_app.predict.check import Observations
-from lm_app.predict.question import Question, Source
+from lm_app.predict.question import Source
 from lm_app.store.version import LoadedModel
 
 
@@ -18,32 +18,32 @@ def bare_number(prediction: Prediction) -> HttpResponse:
     return _json(round(prediction.fit[0], 6))
 
 
-def one(model: LoadedModel, question: Question, observations: Observations, prediction: Prediction) -> HttpResponse:
+def one(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
     """Respond to one observation with a flat object."""
     columns = _columns(observations, prediction)
-    return _json({**_head(model, question, prediction), **{name: values[0] for name, values in columns.items()}})
+    return _json({**_head(model, observations, prediction), **{name: values[0] for name, values in columns.items()}})
 
 
-def many(model: LoadedModel, question: Question, observations: Observations, prediction: Prediction) -> HttpResponse:
+def many(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
     """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred."""
     columns = _columns(observations, prediction)
-    head = _head(model, question, prediction)
-    if question.prefers_csv:
+    head = _head(model, observations, prediction)
+    if observations.prefers_csv:
         headers = {f"LM-{name.title()}": str(head[name]) for name in ("interval", "level")}
         if prediction.warnings:
             headers["LM-Warnings"] = "; ".join(prediction.warnings)
         return HttpResponse(_csv(columns), content_type="text/csv; charset=utf-8", headers=headers)
-    if question.source is Source.RECORDS:
+    if observations.source is Source.RECORDS:
         return _json({**head, "predictions": orjson.Fragment(_records(columns))})
     return _json({**head, "predictions": columns})
 
 
-def _head(model: LoadedModel, question: Question, prediction: Prediction) -> dict[str, Any]:
+def _head(model: LoadedModel, observations: Observations, prediction: Prediction) -> dict[str, Any]:
     return {
         "model": model.name,
         "version": model.version,
-        "interval": question.options.interval,
-        "level": question.options.level,
+        "interval": observations.options.interval,
+        "level": observations.options.level,
         "warnings": prediction.warnings,
     }
 
