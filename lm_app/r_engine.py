@@ -109,9 +109,8 @@ def train(
                 stepwise=stepwise,
                 csv=_named_list({name: _texts([v] if isinstance(v, str) else v) for name, v in (csv or {}).items()}),
                 plots=str(plots) if plots else rinterface.NULL,
-                baseline=_named_list({"formula": baseline[0], "weights": baseline[1] or rinterface.NULL})
-                if baseline
-                else rinterface.NULL,
+                live_formula=baseline[0] if baseline else rinterface.NULL,
+                live_weights=(baseline and baseline[1]) or rinterface.NULL,
             )
         model, info, summary, baseline_press_rmse = value
         return Trained(pickle.dumps(model), _plain(info), _plain(summary), _plain(baseline_press_rmse), warned)
@@ -148,7 +147,8 @@ def start() -> None:
 
 _models: dict[int, "_Prepared"] = {}
 _numbers = itertools.count()
-_INTERVALS: dict[Interval, rinterface.IntSexpVector] = {}
+_INTERVALS: dict[Interval, rinterface.StrSexpVector] = {}
+_r_functions: dict[str, rinterface.SexpClosure] = {}
 # Numbers of models that nobody holds any more. Their R objects may only be released with the lock held,
 # and this queue is safe to use where Python's garbage collector happens to run.
 _dropped: SimpleQueue[int] = SimpleQueue()
@@ -170,9 +170,12 @@ def _start_r() -> None:
     os.environ.update(before)
     # The order of a factor's levels shall not depend on the machine.
     rinterface.baseenv["Sys.setlocale"]("LC_COLLATE", "C")
-    _INTERVALS.update({name: rinterface.IntSexpVector([i]) for i, name in enumerate(get_args(Interval))})
+    _INTERVALS.update({name: rinterface.StrSexpVector([name]) for name in get_args(Interval)})
+    # An environment of their own: the formulas' is the global one, and finds nothing of ours.
+    environment = rinterface.baseenv["new.env"](parent=rinterface.globalenv)
     for file in R_FILES:
-        rinterface.baseenv["source"](str(file))
+        rinterface.baseenv["sys.source"](str(file), environment)
+    _r_functions.update({name: environment[name] for name in ("attempt", "is_trained", "prepare_predict", "train")})
 
 
 _r_thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start_r)
@@ -215,7 +218,7 @@ def _start_r_thread() -> None:
 
 def _call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
     """Call a function of our .R files: its value, still R's, and the warnings. Raises RError."""
-    return _outcome(rinterface.globalenv["attempt"](rinterface.globalenv[function], *args, **kwargs))
+    return _outcome(_r_functions["attempt"](_r_functions[function], *args, **kwargs))
 
 
 def _outcome(outcome: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
@@ -234,8 +237,8 @@ def _load(pickled: bytes) -> tuple[int, list[str]]:
     if not isinstance(model, rinterface.ListSexpVector) or not _call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
     number = next(_numbers)
-    (call, by_r), warned = _call("prepare", model)
-    _models[number] = _Prepared(call, by_r)
+    (fast, fallback), warned = _call("prepare_predict", model)
+    _models[number] = _Prepared(fast, fallback)
     return number, warned
 
 
@@ -249,7 +252,7 @@ class _LmUnpickler(pickle.Unpickler):
 
 
 class _Prepared:
-    """The two ways to answer that `prepare` in predict.R returns."""
+    """The two ways to answer that `prepare_predict` in fast_predict.R returns."""
 
     def __init__(self, call: rinterface.LangSexpVector, by_r: rinterface.SexpClosure) -> None:
         self.call, self.by_r = call, by_r
