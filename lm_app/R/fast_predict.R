@@ -151,8 +151,9 @@ fast_path <- function(model) {
       }
     }
     fitted_values <- c(design %*% estimates)
-    for (i in offsets) {
-      fitted_values <- fitted_values + evaluated[[i]]
+    if (length(offsets) > 0) {
+      # added to each other first, as predict() does
+      fitted_values <- fitted_values + Reduce(`+`, evaluated[offsets])
     }
     if (interval == "none") {
       return(fitted_values)
