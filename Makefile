@@ -24,6 +24,7 @@ train: .env .venv/installed ## Train all models
 test: .venv/installed-dev ## Set up, then run the linters, the type check and the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/air format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -35,6 +36,7 @@ bench: .venv/installed benchmarks/.venv/installed ## Measure it against other se
 format: .venv/installed-dev ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/air format .
 
 .env: | .venv/installed
 	$(BIN)/python contrib/setup_env_and_terraform.py
@@ -56,7 +58,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl
+	$(APT) curl r-cran-testthat
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 
