@@ -1,13 +1,14 @@
-# Fit a linear model to a CSV file and describe it. In an R session, from this folder:
+# Fit a linear model to data and describe it. In an R session, from this folder:
 #   for (file in list.files(pattern = "[.]R$")) source(file)
-#   trained <- train("../../extra_files/timedistance/timedistance.csv", "time ~ distance")
+#   data <- read.csv("../../extra_files/timedistance/timedistance.csv")
+#   trained <- train(data, "time ~ distance")
 #   cat(trained$summary); predict(trained$model, data.frame(distance = 29.5))
 
 #' Train a model
 #'
 #' Messages tell what it does now, and step() prints as it goes.
 #'
-#' @param file,csv See read_data().
+#' @param data A data frame.
 #' @param formula One string.
 #' @param weights The name of a column, or NULL.
 #' @param factors A named list: for each column to read as a factor its levels in their order, or
@@ -16,23 +17,25 @@
 #' @param plots A folder to write plots to, or NULL.
 #' @param live_formula,live_weights Another formula (one string) and the name of its weights'
 #'   column, to be compared on the same data; or NULL.
+#' @param row_names The column with the names of the rows, or NULL; it is no part of a dot.
+#' @param problems A named list: for each column that can't be used, why.
 #' @return A list: `model` (an lm that holds what predict() needs and no more), `info` (named
 #'   values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
 #'   nothing to compare, or it can't be fitted to these data). Refuses with one line where
 #'   something is wrong.
 train <- function(
-  file,
+  data,
   formula,
   weights = NULL,
   factors = list(),
   stepwise = "none",
-  csv = list(),
   plots = NULL,
   live_formula = NULL,
-  live_weights = NULL
+  live_weights = NULL,
+  row_names = NULL,
+  problems = list()
 ) {
-  message("reading ", basename(file))
-  all_columns <- read_data(file, csv)
+  all_columns <- data
   requested <- read_formula(formula, names(all_columns))
   data <- model_data(all_columns, requested, weights, factors)
   message("fitting ", formula, " to ", nrow(data), " observations")
