@@ -225,7 +225,6 @@ def test_csv_is_checked(models: Path, client: Client) -> None:
         ("body", 1): "row 1 has 4 fields; the header has 3.",
     }
     assert ("body", "wt") in refused("wt,qsec,am,wt\n2,17,manual,2\n")
-    assert "'' is no predictor" in refused('"",wt,qsec,am\n1,2,17,manual\n')[("body", "")]
     assert post(client, "\ufeff" + CSV, content_type="text/csv").status_code == 200
 
 
@@ -239,7 +238,7 @@ def test_csv_is_checked(models: Path, client: Client) -> None:
         ("", "application/json", "empty document"),
         (b'["\xff"]', "application/json", "UTF-8"),
         ('wt,qsec\n"2,17', "text/csv", "line 2"),
-        (b"wt\n\xff", "text/csv", "byte 3"),
+        (b"wt\n\0\xff", "text/csv", "NUL"),
     ],
 )
 def test_bad_syntax_is_400_with_its_position(
@@ -368,9 +367,3 @@ def test_no_json_makes_the_server_fail(models: Path, client: Client, body: Any) 
 @given(body=st.binary(max_size=60) | st.text(alphabet='wtqsecam,;"\n\r19.', max_size=60))
 def test_no_csv_makes_the_server_fail(models: Path, client: Client, body: bytes | str) -> None:
     assert post(client, body, content_type="text/csv").status_code in (200, 422, 400)
-
-
-def test_a_number_of_a_csv_has_no_blanks_around_it(models: Path, client: Client) -> None:
-    answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
-    assert answer.status_code == 422
-    assert [fault["loc"] for fault in answer.json()["errors"]] == [["body", 1, "distance"]]
