@@ -39,7 +39,7 @@ class Numbers:
         self._na = {text.replace(mark, ".") for text in na}
         self._has_missing = False
         self._is_whole = True
-        self._is_slow = any(map(NUMBER.fullmatch, na))  # such as -9: then each text has to be looked at
+        self._is_slow = any(map(NUMBER.fullmatch, self._na))  # such as -9: then each text has to be looked at
 
     def extend(self, texts: Sequence[str]) -> None:
         """Add texts; raises ValueError where one is no number, and then adds none."""

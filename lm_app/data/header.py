@@ -14,15 +14,16 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str] | N
     header that is shorter by one leaves out the column of row names, which is the first.
     """
     names = [name.strip() for name in header]
-    [(width, _)] = Counter(map(len, rows)).most_common(1)
+    widths = Counter(map(len, rows))
+    [(width, _)] = widths.most_common(1)
     more = width - len(names)
-    if more < 0:
-        return None if any(names[width:]) else names[:width]
+    if more < 0 and not any(names[width:]):
+        return names[:width]
     if more > 0 and not any(any(row[len(names) :]) for row in rows):
         return [*names, *[""] * more]
     if more == 1 and len(names) > 1:
         return ["", *names]
-    return names if more == 0 else None
+    return names if len(names) in widths else None
 
 
 def unique(names: Sequence[str]) -> list[str]:

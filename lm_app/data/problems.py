@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lm_app.data.dates import is_date
+from lm_app.data.dates import ISO_DATE, is_date
 from lm_app.data.table import NA_INTEGER
 
 MOSTLY = 0.8
@@ -76,15 +76,17 @@ def describe(name: str, values: Sequence[int], texts: Sequence[str], marks: str)
         kinds.setdefault(kind_of(text, marks), []).append(position)
     others = kinds.pop("text", [])
     factor = f"the column as a factor (--factors {name})"
-    missing = f"name them as missing (--na {_short(texts[others[0] - 1])})" if others else ""
-    remedy = f"correct them, {missing}, or take {factor}"
-    no_dates = [position for position in others if not is_date(texts[position - 1])]
-    if total - count(no_dates) - sum(map(count, kinds.values())) >= MOSTLY * total:
-        wrong = sorted([*no_dates, *(position for positions in kinds.values() for position in positions)])
-        return said(wrong, "is no date", "are no dates", f"write YYYY-MM-DD, {missing}, or take {factor}")
-    if count(others) > (1 - MOSTLY) * total:
+    dates = [position for position in others if ISO_DATE.fullmatch(texts[position - 1])]
+    if count(dates) >= MOSTLY * total:
+        wrong = [position for position, text in enumerate(texts, start=1) if not is_date(text)]
+        return said(wrong, "is no date", "are no dates", f"write YYYY-MM-DD, or take {factor}")
+    if total - count(others) < MOSTLY * total:
         return None
-    faults = [said(others, "is not a number", "are not numbers", remedy)] if others else []
+    faults = []
+    if others:
+        missing = f"name them as missing (--na {_short(texts[others[0] - 1])})"
+        remedy = f"correct them, {missing}, or take {factor}"
+        faults = [said(others, "is not a number", "are not numbers", remedy)]
     used = [kind for kind in MARKS if kind in kinds and MARKS[kind] in marks]
     fewest = min(used, key=lambda kind: count(kinds[kind])) if len(used) > 1 else None
     for kind in SAID:

@@ -177,11 +177,13 @@ def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], e
     while fields and not any(fields[-1]):  # spreadsheets end with such rows
         del fields[-1]
     header, *rows = fields or [[]]
-    header = (align(header, rows) if rows else None) or header
+    header, widths = [name.strip() for name in header], set(map(len, rows))
+    if rows and widths != {len(header)}:
+        header = align(header, rows) or header
     named = {name: column for column, name in enumerate(header) if name}  # that of row names has none, as in R
     _check_repeated(list(filter(None, header)), " in the header", errors)
     _check_names(named, predictors, ["body"], errors)
-    if set(map(len, rows)) != {len(header)}:
+    if widths != {len(header)}:
         for row, values in enumerate(rows):
             if len(values) != len(header):
                 errors.add(["body", row], f"row {row} has {len(values)} fields; the header has {len(header)}.", values)
