@@ -11,7 +11,6 @@ from lm_app.data.table import NA_INTEGER, NA_REAL, Column
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 SPECIAL = re.compile(r"NaN|[+-]?(Inf|[iI][nN][fF][iI][nN][iI][tT][yY])")  # as R spells them
-WHOLE = re.compile(r"[+-]?[0-9]+")
 MAY_BE_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3},[0-9]{3}")
 LOGICALS = {"T": 1, "TRUE": 1, "F": 0, "FALSE": 0}
 
@@ -157,10 +156,7 @@ class Texts:
     def _numbers(self, name: str, texts: Sequence[str]) -> Column:
         if not all(map(NUMBER.fullmatch, texts)):
             raise ValueError("no number")
-        numbers = [float(text) for text in texts]
-        if all(map(WHOLE.fullmatch, texts)) and min(numbers) > NA_INTEGER and max(numbers) < -NA_INTEGER:
-            return Column(name, "integer", self._replaced("i", [int(text) for text in texts], NA_INTEGER))
-        return Column(name, "double", self._replaced("d", numbers, NA_REAL))
+        return Column(name, "double", self._replaced("d", [float(text) for text in texts], NA_REAL))
 
     def _replaced(self, typecode: str, values: Sequence[float], missing: float) -> "array[float]":
         by_position = dict(enumerate(values, start=1))

@@ -55,8 +55,6 @@ def describe(name: str, values: Sequence[int], texts: Sequence[str], marks: str)
     """
     times = Counter(values)
     total = len(values) - times[NA_INTEGER]
-    if not total:
-        return None
 
     def count(positions: Iterable[int]) -> int:
         return sum(times[position] for position in positions)

@@ -41,7 +41,7 @@ def read_table(
         return read_parquet(content)
     source = open_sheet(content, sheet) if is_workbook(content) else open_text(content, sep=sep, encoding=encoding)
     try:
-        return _read(source, dec or (".," if source.sep != "," else "."), na, factors)
+        return _read(source, dec or ("." if source.sep in ("", ",") else ".,"), na, factors)
     except csv.Error:
         assert isinstance(source, Text)  # noqa: S101  (a sheet is no CSV)
         raise source.misquoted() from None

@@ -60,13 +60,13 @@ class Text:
         """Name the line where a quoted field goes wrong."""
         reader, line = self.rows(), 1
         try:
-            for _ in reader:
+            while True:  # that there is such a line is known
+                next(reader)
                 line = reader.line_num + 1
         except csv.Error as error:
             why = "text follows the closing quote" if "expected after" in str(error) else "the quote is never closed"
-            at = self.dialect.skip + line
-            return DataError(f"can't be read: line {at}: {why}; a quote within a quoted field is written twice")
-        raise AssertionError("there is no such line")
+        at = self.dialect.skip + line
+        return DataError(f"can't be read: line {at}: {why}; a quote within a quoted field is written twice")
 
 
 def open_text(content: bytes, *, sep: str | None = None, encoding: str | None = None) -> Text:

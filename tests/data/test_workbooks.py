@@ -15,7 +15,7 @@ from pyarrow import parquet
 from lm_app.errors import DataError
 from tests.data.test_kinds_of_files import columns_of, read, values_of
 
-NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 EPOCH = dt.datetime(1899, 12, 30)
@@ -24,26 +24,26 @@ DATE_STYLE, TIME_STYLE = 1, 2
 
 def workbook(**sheets: list[list[Any]]) -> bytes:
     """Write an .xlsx file, as small as Excel takes it."""
+    numbered = list(enumerate(sheets, 1))
+    listed = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in numbered)
+    related = "".join(
+        f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i, _ in numbered
+    )
+    formats = "".join(f'<xf numFmtId="{number}"/>' for number in (0, 14, 46))
+    start = f'<Relationship Id="r0" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    parts = {
+        "_rels/.rels": f'<Relationships xmlns="{RELATIONS}">{start}</Relationships>',
+        "xl/workbook.xml": f'<workbook {MAIN} xmlns:r="{OFFICE}"><sheets>{listed}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{RELATIONS}">{related}</Relationships>',
+        "xl/styles.xml": f"<styleSheet {MAIN}><cellXfs>{formats}</cellXfs></styleSheet>",
+    }
+    for i, name in numbered:
+        rows = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in sheets[name])
+        parts[f"xl/worksheets/sheet{i}.xml"] = f"<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
-        listed = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
-        file.writestr(
-            "xl/workbook.xml", f'<workbook {NAMESPACE} xmlns:r="{OFFICE}"><sheets>{listed}</sheets></workbook>'
-        )
-        targets = "".join(
-            f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>'
-            for i in range(1, len(sheets) + 1)
-        )
-        file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{RELATIONS}">{targets}</Relationships>')
-        file.writestr(
-            "xl/styles.xml",
-            f'<styleSheet {NAMESPACE}><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="46"/></cellXfs></styleSheet>',
-        )
-        for i, rows in enumerate(sheets.values(), 1):
-            cells = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
-            file.writestr(
-                f"xl/worksheets/sheet{i}.xml", f"<worksheet {NAMESPACE}><sheetData>{cells}</sheetData></worksheet>"
-            )
+        for name, text in parts.items():
+            file.writestr(name, text)
     return content.getvalue()
 
 
@@ -61,7 +61,7 @@ def _cell(value: Any) -> str:
     return f"<c><v>{value!r}</v></c>"
 
 
-ROWS = [
+ROWS: list[list[Any]] = [
     ["price", "rooms", "region", "new", "sold", None],
     [8.82, 1, "west", True, dt.datetime(2024, 1, 1), None],
     [1e300, 2, None, False, dt.datetime(2024, 1, 2), None],
@@ -81,7 +81,7 @@ def test_a_workbook_is_read() -> None:
 
 
 def test_times_of_a_workbook_are_read() -> None:
-    rows = [["at", "took"], [dt.datetime(1970, 1, 2, 12), dt.timedelta(hours=1)]]
+    rows: list[list[Any]] = [["at", "took"], [dt.datetime(1970, 1, 2, 12), dt.timedelta(hours=1)]]
     table = read(workbook(only=rows))
     assert table.columns["at"].type == "datetime"
     assert {name: values_of(column) for name, column in table.columns.items()} == {"at": [129600.0], "took": [3600]}
@@ -164,5 +164,5 @@ def test_a_missing_library_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPa
         return found(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", not_found)
-    with pytest.raises(DataError, match="to read it: pip install -r contrib/requirements-files.txt"):
+    with pytest.raises(DataError, match=r"to read it: pip install -r contrib/requirements-files\.txt"):
         read(content)
