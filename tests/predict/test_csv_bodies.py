@@ -47,7 +47,7 @@ def test_the_charset_is_heard(models: object, client: Client) -> None:
     for charset in ("utf-16", "iso-8859-1"):
         assert answer(client, PLAIN.encode(charset), f"text/csv; charset={charset}") == answer(client, PLAIN)
     assert answer(client, PLAIN.encode("utf-16")) == answer(client, PLAIN)
-    response = client.post("/lm/api/predict", "distance\n1\n", content_type="text/csv; charset=klingon")
+    response = client.generic("POST", "/lm/api/predict", b"distance\n1\n", content_type="text/csv; charset=klingon")
     assert response.status_code == 400
     assert "there is no encoding 'klingon'" in response.json()["detail"]
 
