@@ -111,7 +111,7 @@ def test_stop_answers_the_request_in_flight_and_takes_seconds(app_service: Serve
     assert app_service.process.wait(timeout=5) == 0
 
 
-def test_elsewhere_a_proxys_headers_are_not_believed(serve: StartServer) -> None:
+def test_elsewhere_headers_of_a_proxy_are_not_believed(serve: StartServer) -> None:
     with serve("gunicorn sync") as server:
         status, headers = ask(server, "/lm/api/predict/29.5", X_Forwarded_Proto="https")
         assert (status, headers["Strict-Transport-Security"]) == (200, None)
