@@ -111,7 +111,7 @@ def test_stop_answers_the_request_in_flight_and_takes_seconds(app_service: Serve
     assert app_service.process.wait(timeout=5) == 0
 
 
-def test_elsewhere_a_proxys_headers_are_not_believed(serve: StartServer) -> None:
+def test_elsewhere_headers_of_a_proxy_are_not_believed(serve: StartServer) -> None:
     with serve("gunicorn sync") as server:
         status, headers = ask(server, "/lm/api/predict/29.5", X_Forwarded_Proto="https")
         assert (status, headers["Strict-Transport-Security"]) == (200, None)
@@ -156,7 +156,7 @@ def test_the_image_gets_the_server_and_no_secret() -> None:
     assert lines[0] == "*"
     let_in = {line.removeprefix("!/") for line in lines if line.startswith("!")}
     server = {"extra_files", "gunicorn.conf.py", "lm_app", "manage.py", "ml_api", "requirements.txt", "scripts"}
-    assert let_in == server | {"LICENSE"}
+    assert let_in == server | {"CHANGELOG.md", "LICENSE"}
     assert "**/.*" in lines
 
 
