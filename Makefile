@@ -28,8 +28,8 @@ test: lint ## Set up, then run the linters, the type check and the tests
 lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/air format --check .
 	$(BIN)/mypy
+	$(BIN)/air format --check .
 	$(BIN)/typos
 	$(BIN)/shellcheck .ci/run contrib/apt_install.sh
 	.venv/lint/bin/hadolint Dockerfile
