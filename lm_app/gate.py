@@ -19,7 +19,7 @@ class Comparison:
 
 
 def compare(live: Info | None, candidate: Info, live_press_rmse: float | None) -> Comparison:
-    """Compare what is known of both models. `live_press_rmse` is that of the live version's formula on the candidate's data."""
+    """Compare both versions. `live_press_rmse` is that of the live version's formula on the candidate's data."""
     measures = {"formula": "formula", "observations": "n", "R squared": "r_squared", "residual standard error": "sigma"}
     rows = [(what, _text(live and live[key]), _text(candidate[key])) for what, key in measures.items()]
     rows.append(("PRESS RMSE, same data", _text(live_press_rmse), _text(candidate["press_rmse"])))
