@@ -222,7 +222,7 @@ def test_of_aliased_terms_r_warns_as_its_version_does(models: Path, client: Clie
       predict(model, data.frame(a = 1, b = {b})),
       warning = function(w) {{ warned <<- c(warned, conditionMessage(w)); invokeRestart("muffleWarning") }}
     )
-    cat(getRversion() >= "4.3", fit, warned, sep = "\n")
+    writeLines(c(getRversion() >= "4.3", fit, warned))
     """
     done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
     only_where_not_estimable, fit, *warned = done.stdout.splitlines()
