@@ -13,6 +13,23 @@ from lm_app.errors import RError
 from tests.conftest import ROOT, live_file
 
 
+def test_r_that_cannot_start_is_an_error_that_says_so() -> None:
+    script = f"""
+import resource, sys
+sys.path.insert(0, {str(ROOT)!r})
+from lm_app.engine import runtime
+from lm_app.errors import RError
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # R writes a file when it starts
+try:
+    runtime.start()
+except RError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "R can't start, the log says why; can it write to its temporary folder (TMPDIR)?\n"
+
+
 def test_models_that_nobody_holds_are_dropped_in_r(models: Path) -> None:
     pickled = live_file(models, "modelr.pickle").read_bytes()
     before = runtime.kept_count()

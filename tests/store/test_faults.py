@@ -106,23 +106,6 @@ def test_a_disk_that_is_full_after_the_pictures_leaves_no_half_version(models: P
     assert leftovers(models) == []
 
 
-def test_r_that_cannot_start_is_an_error_that_says_so() -> None:
-    script = f"""
-import resource, sys
-sys.path.insert(0, {str(ROOT)!r})
-from lm_app.engine import runtime
-from lm_app.errors import RError
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # R writes a file when it starts
-try:
-    runtime.start()
-except RError as error:
-    print(error)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "R can't start, the log says why; can it write to its temporary folder (TMPDIR)?\n"
-
-
 def test_two_trainings_at_once_both_end_whole_or_say_why_not(models: Path) -> None:
     processes = [start_update_lm(models, "timedistance", "--force") for _ in range(4)]
     for process in processes:
