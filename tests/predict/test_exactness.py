@@ -13,6 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from lm_app.training.update import update
+from tests.conftest import write_model
 
 
 @dataclass
@@ -93,10 +94,15 @@ def test_predictions_equal_r(
 ) -> None:
     case, folder = CASES[i], cases / f"case{i}"
     settings.LM_MODELS_DIR = cases
-    lines = ['title = "t"', 'data = "data.csv"', f"formula = {json.dumps(case.formula)}"]
-    lines += [f'weights = "{case.weights}"'] if case.weights else []
-    lines += ["[factors]", *(f"{name} = []" for name in case.factors.split())]
-    (folder / "model.toml").write_text("\n".join(lines))
+    factors: dict[str, list[str]] = {name: [] for name in case.factors.split()}
+    write_model(
+        cases,
+        name=folder.name,
+        data="data.csv",
+        formula=case.formula,
+        weights=case.weights or None,
+        factors=factors,
+    )
     update(f"case{i}", force=True)  # one case is of deficient rank
     route = f"/lm/api/models/case{i}"
     predictors = client.get(route).json()["predictors"]

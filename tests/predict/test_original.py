@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_model
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -151,10 +151,8 @@ def test_a_fault_outside_the_api_is_a_problem(client: Client, monkeypatch: pytes
 
 
 def test_predict_by_one_number_needs_a_model_of_one_number(models: Path, client: Client) -> None:
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text("time,distance,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n")
-    toml = (folder / "model.toml").read_text().replace("time ~ distance", "time ~ distance + kind")
-    (folder / "model.toml").write_text(toml + "[factors]\nkind = []\n")
+    rows = "time,distance,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n"
+    write_model(models, formula="time ~ distance + kind", rows=rows, factors={"kind": []})
     update("timedistance", force=True)
     answer = client.get("/lm/api/predict/5")
     assert answer.status_code == 422

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from lm_app.training.update import update
+from tests.conftest import live_version, rscript, write_model
 
 MTCARS = "/lm/api/models/mtcars/predict"
 RECORDS = [{"wt": 2.6, "qsec": 17, "am": "manual"}, {"wt": 3.2, "qsec": 18.5, "am": "automatic"}]
@@ -47,7 +47,7 @@ def faults(answer: HttpResponseBase) -> dict[tuple[Any, ...], str]:
 
 def test_one_observation_by_names(models: Path, client: Client) -> None:
     answer = client.get("/lm/api/predict?distance=29.5&interval=prediction&level=0.9").json()
-    version = (models / "timedistance" / "live").read_text().strip()
+    version = live_version(models)
     assert answer == {
         "model": "timedistance",
         "version": version,
@@ -82,13 +82,13 @@ def test_csv_is_read_back_by_r(models: Path, client: Client) -> None:
     script = (
         'x <- read.csv(file("stdin")); stopifnot(is.logical(x$extrapolated)); cat(sprintf("%a", x$fit), sep = "\\n")'
     )
-    done = subprocess.run(["Rscript", "-e", script], input=text, capture_output=True, text=True, check=True)
+    by_r = rscript(script, text)
     fits = post(client, outside, "?extrapolation=flag", "text/csv").json()["predictions"]["fit"]
-    assert [float.fromhex(number) for number in done.stdout.split()] == fits
+    assert [float.fromhex(number) for number in by_r.split()] == fits
 
 
 def test_every_answer_names_model_and_version(models: Path, client: Client) -> None:
-    version = (models / "mtcars" / "live").read_text().strip()
+    version = live_version(models, "mtcars")
     base = "/lm/api/models/mtcars"
     answers = [
         client.get(f"{base}{path}") for path in ("", "/prototype", "/list_keys", "/key/aic", "/key/nope", "/predict")
@@ -119,7 +119,9 @@ def test_extrapolation_is_flagged_where_asked(models: Path, client: Client) -> N
 
 
 def test_a_logical_in_every_shape(models: Path, client: Client) -> None:
-    logical_model(models)
+    rows = "y,x,on\n1,1,FALSE\n4,2,TRUE\n8,3,FALSE\n6,3,TRUE\n5,2,FALSE\n2,1,TRUE\n7,2,FALSE\n"
+    write_model(models, formula="y ~ x + on", rows=rows)
+    update("timedistance", force=True)
     expected = [4.0, 5.25]
     for body in ([{"x": 2, "on": True}, {"x": 2, "on": False}], {"x": [2, 2], "on": [True, False]}):
         answer = client.post("/lm/api/predict", json.dumps(body), content_type="application/json").json()
@@ -132,18 +134,8 @@ def test_a_logical_in_every_shape(models: Path, client: Client) -> None:
     assert faults(answer) == {("body", 0, "on"): "row 0: on is 1; it must be true or false."}
 
 
-def logical_model(models: Path) -> None:
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text(
-        "y,x,on\n1,1,FALSE\n4,2,TRUE\n8,3,FALSE\n6,3,TRUE\n5,2,FALSE\n2,1,TRUE\n7,2,FALSE\n"
-    )
-    (folder / "model.toml").write_text('title = "t"\ndata = "timedistance.csv"\nformula = "y ~ x + on"\n')
-    update("timedistance", force=True)
-
-
 def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) -> None:
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text().replace("~ distance", "~ log(distance)"))
+    write_model(models, formula="time ~ log(distance)")
     update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=-1&extrapolation=flag").json()
     assert (answer["fit"], answer["warnings"]) == (None, ["NaNs produced"])
@@ -155,9 +147,7 @@ def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) ->
 
 
 def test_what_only_r_can_refuse_is_422(models: Path, client: Client) -> None:
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text().replace("~ distance", "~ factor(distance > 9)").replace("distance > 9", "round"))
-    toml.write_text(toml.read_text().replace("factor(round)", "factor(distance %/% 10)"))
+    write_model(models, formula="time ~ factor(distance %/% 10)")
     update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=99&extrapolation=flag")
     assert "has new level 9" in problem(answer, 422)["detail"]
@@ -291,9 +281,7 @@ def test_query_values_are_checked(models: Path, client: Client) -> None:
 
 
 def test_a_predictor_named_as_an_option_is_asked_by_post(models: Path, client: Client) -> None:
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text("time,level\n1,2\n3,3\n4,5\n7,7\n")
-    (folder / "model.toml").write_text((folder / "model.toml").read_text().replace("~ distance", "~ level"))
+    write_model(models, formula="time ~ level", rows="time,level\n1,2\n3,3\n4,5\n7,7\n")
     update("timedistance", force=True)
     assert (
         "level: a predictor and an option; ask this model by POST"

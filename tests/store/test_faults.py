@@ -17,7 +17,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -26,7 +25,7 @@ from lm_app.store.live import live_model
 from lm_app.store.publish import publish, roll_back
 from lm_app.store.version import LoadedModel, Version
 from lm_app.training.update import update
-from tests.conftest import ROOT, StartServer, live_version, restore_interrupt
+from tests.conftest import ROOT, StartServer, live_version, restore_interrupt, runscript, write_model
 
 
 def start_update_lm(
@@ -64,7 +63,7 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_version_live(models: Pat
         ends.add(process.returncode)
         answer = client.get("/lm/api/predict?distance=29.5").json()
         assert answer["fit"] == expected
-        assert answer["version"] == (models / "timedistance" / "live").read_text().strip()
+        assert answer["version"] == live_version(models)
     assert -signal.SIGKILL in ends
     update("timedistance", force=True)
     assert leftovers(models) == []
@@ -82,7 +81,7 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
     try:
         with pytest.raises(SystemExit):
-            call_command("runscript", "update_lm", "--script-args", " timedistance --force --quiet")
+            runscript("update_lm", "timedistance", "--force", "--quiet")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     error = capsys.readouterr().err
@@ -118,7 +117,7 @@ def test_two_trainings_at_once_both_end_whole_or_say_why_not(models: Path) -> No
 
 def test_ctrl_c_ends_a_training_at_once(models: Path, client: Client) -> None:
     rows = "".join(f"{i % 7 + i},{i},{i * i % 101}\n" for i in range(300_000))
-    (models / "timedistance" / "timedistance.csv").write_text("time,distance,other\n" + rows)
+    write_model(models, rows="time,distance,other\n" + rows)
     process = start_update_lm(
         models, "timedistance", "--formula", "time ~ ns(distance, 50) * ns(other, 9)", preexec_fn=restore_interrupt
     )

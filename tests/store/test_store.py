@@ -48,7 +48,7 @@ def test_damaged_file_at_start_is_503(
 def test_damaged_version_at_start_falls_back_to_an_older_one(
     models: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    older = (models / "timedistance" / "live").read_text().strip()
+    older = live_version(models)
     update("timedistance", force=True)
     live_file(models, "modelr.pickle").write_bytes(b"rubbish")
     assert client.get("/lm/api/predict/29.5")["LM-Version"] == older
@@ -76,7 +76,7 @@ def test_lost_pointer_leaves_the_last_good_one_served(
 
 @pytest.mark.parametrize("damage", [b"rubbish", None])
 def test_a_damaged_plot_is_503(models: Path, client: Client, damage: bytes | None) -> None:
-    file = models / "timedistance" / "versions" / live_version(models) / "fit.svg"
+    file = live_file(models, "fit.svg")
     file.unlink() if damage is None else file.write_bytes(damage)
     answer = client.get("/lm/api/plots/fit.svg")
     assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")

@@ -12,13 +12,12 @@ from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import activate
 from lm_app.training.update import update
-from tests.conftest import live_version, refusal, runscript
+from tests.conftest import change_data, live_file, live_version, refusal, runscript, write_model
 
 
-def retrain(models: Path, find: str, replace: str) -> str:
+def retrain(models: Path, old: str, new: str) -> str:
     """Change the data of timedistance, and train it; returns the new version."""
-    data = models / "timedistance" / "timedistance.csv"
-    data.write_text(data.read_text().replace(find, replace))
+    change_data(models, old, new)
     runscript("update_lm", "timedistance", "--quiet")
     return live_version(models)
 
@@ -41,8 +40,7 @@ def test_a_version_has_a_manifest_that_says_how_it_was_made(models: Path) -> Non
 
 
 def test_old_versions_beyond_keep_are_removed(models: Path) -> None:
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text() + "keep = 3\n")
+    write_model(models, keep=3)
     made = [live_version(models)]
     for _ in range(5):
         update("timedistance", force=True)
@@ -94,7 +92,7 @@ def test_rollback_without_a_live_version(models: Path, capsys: pytest.CaptureFix
 def test_verify_checks_every_file(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runscript("versions_lm", "timedistance", "--verify")
     assert "files verified" in capsys.readouterr().out
-    (models / "timedistance" / "versions" / live_version(models) / "fit.svg").write_bytes(b"x")
+    live_file(models, "fit.svg").write_bytes(b"x")
     assert "fit.svg is not what training wrote" in refusal(capsys, "versions_lm", "timedistance", "--verify")
 
 
@@ -109,9 +107,8 @@ def test_with_a_signing_key_only_signed_versions_are_served(
     assert "it is not signed with LM_SIGNING_KEY" in caplog.text
     update("timedistance")
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
-    version = models / "timedistance" / "versions" / live_version(models)
-    manifest = (version / "manifest.json").read_text()
-    (version / "manifest.json").write_text(manifest.replace("time ~ distance", "time ~ distance "))
+    manifest = live_file(models, "manifest.json")
+    manifest.write_text(manifest.read_text().replace("time ~ distance", "time ~ distance "))
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
     assert "or was changed since" in caplog.text
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from tests.conftest import refusal, runscript
+from tests.conftest import refusal, runscript, write_model
 
 # Dialects
 
@@ -51,9 +51,7 @@ def test_byte_order_mark_is_no_part_of_a_name(models: Path, client: Client) -> N
 
 
 def test_a_column_does_not_hide_a_key(models: Path, client: Client) -> None:
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text("time,fitted\n1,2\n3,3\n4,5\n7,7\n")
-    (folder / "model.toml").write_text((folder / "model.toml").read_text().replace("~ distance", "~ fitted"))
+    write_model(models, formula="time ~ fitted", rows="time,fitted\n1,2\n3,3\n4,5\n7,7\n")
     runscript("update_lm", "timedistance", "--force")
     assert client.get("/lm/api/key/fitted_values").json() == [1.271186, 2.372881, 4.576271, 6.779661]
 
@@ -82,7 +80,7 @@ BAD_DATA = {
 def test_bad_data_is_one_line_and_changes_nothing(
     models: Path, client: Client, capsys: pytest.CaptureFixture[str], data: str
 ) -> None:
-    (models / "timedistance" / "timedistance.csv").write_text(data)
+    write_model(models, rows=data)
     error = refusal(capsys, "update_lm", "timedistance")
     assert error.startswith("update_lm: timedistance: ")
     assert BAD_DATA[data] in error

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from tests.conftest import refusal, runscript
+from tests.conftest import refusal, runscript, write_model
 
 BAD_FORMULAS = {
     "time ~ nope": "the data have no column 'nope'; their columns are time, distance",
@@ -32,15 +32,13 @@ BAD_FORMULAS = {
 
 @pytest.mark.parametrize("formula", BAD_FORMULAS)
 def test_bad_formula_is_one_line(models: Path, capsys: pytest.CaptureFixture[str], formula: str) -> None:
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text().replace("time ~ distance", formula))
+    write_model(models, formula=formula)
     assert BAD_FORMULAS[formula] in refusal(capsys, "update_lm", "timedistance")
     assert not Path("/tmp/pwned").exists()
 
 
 def test_without_intercept(models: Path, client: Client) -> None:
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text().replace("~ distance", "~ 0 + distance"))
+    write_model(models, formula="time ~ 0 + distance")
     runscript("update_lm", "timedistance")
     assert client.get("/lm/api/key/intercept").json() is None
     assert client.get("/lm/api/key/equation").json() == "1.688715 * distance"

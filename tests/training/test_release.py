@@ -1,22 +1,18 @@
 """What a version holds for people and servers: information, plots and the model card."""
 
-import subprocess
 from pathlib import Path
 
 from django.test import Client
 
 from lm_app.training.update import update
-from tests.conftest import live_file, live_version
+from tests.conftest import live_file, rscript, write_model
 
 # Information
 
 
 def test_many_observations_are_summarised(models: Path, client: Client) -> None:
     rows = "".join(f"{i % 7 + i},{i},{'ab'[i % 2]}\n" for i in range(1500))
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text("time,distance,kind\n" + rows)
-    toml = (folder / "model.toml").read_text().replace("~ distance", "~ distance + kind")
-    (folder / "model.toml").write_text(toml + "[factors]\nkind = []\n")
+    write_model(models, formula="time ~ distance + kind", rows="time,distance,kind\n" + rows, factors={"kind": []})
     update("timedistance", force=True)
     info = {key: client.get(f"/lm/api/key/{key}").json() for key in ("distance_values", "kind_values", "observations")}
     assert info["distance_values"]["n"] == 1500
@@ -24,15 +20,14 @@ def test_many_observations_are_summarised(models: Path, client: Client) -> None:
     assert info["kind_values"] == {"n": 1500, "counts": {"a": 750, "b": 750}}
     assert info["observations"] == {"n": 1500, "first": [[i % 7 + i, i, "ab"[i % 2]] for i in range(10)]}
     assert client.get("/lm/api/key/complete_up_to").json() == 1000
-    version = folder / "versions" / live_version(models)
-    assert sum(file.stat().st_size for file in version.iterdir() if file.suffix != ".svg") < 20_000
-    assert all(file.stat().st_size < 1_000_000 for file in version.glob("*.svg"))
+    version = list(live_file(models, "fit.svg").parent.iterdir())
+    assert sum(file.stat().st_size for file in version if file.suffix != ".svg") < 20_000
+    assert all(file.stat().st_size < 1_000_000 for file in version if file.suffix == ".svg")
 
 
 def test_the_pickle_is_small_and_has_no_data(models: Path) -> None:
-    data = models / "timedistance" / "timedistance.csv"
     small = live_file(models, "modelr.pickle").stat().st_size
-    data.write_text("time,distance\n" + "".join(f"{i % 7 + i},{i}\n" for i in range(20_000)))
+    write_model(models, rows="time,distance\n" + "".join(f"{i % 7 + i},{i}\n" for i in range(20_000)))
     update("timedistance", force=True)
     assert live_file(models, "modelr.pickle").stat().st_size < small + 200
 
@@ -52,14 +47,13 @@ def test_plots_are_served_as_svg(models: Path, client: Client) -> None:
     assert (answer.status_code, "residuals_vs_leverage" in answer.json()["detail"]) == (404, True)
 
 
-def test_model_card_tells_what_r_says(models: Path) -> None:
-    card = (models / "mtcars" / "versions" / live_version(models, "mtcars") / "MODEL_CARD.md").read_text()
+def test_model_card_says_what_r_says(models: Path) -> None:
+    card = live_file(models, "MODEL_CARD.md", "mtcars").read_text()
     script = """
     mtcars$am <- factor(mtcars$am); m <- lm(mpg ~ wt + qsec + am, mtcars)
     cat(sprintf("%.4f", c(shapiro.test(residuals(m))$p.value, max(cooks.distance(m)))))
     """
-    done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
-    normality, cook = done.stdout.split()
+    normality, cook = rscript(script).split()
     assert f"p = {normality}" in card
     assert f"row 17 ({cook})" in card
     assert "Some" not in card

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from lm_app.store.folder import ModelFolder
-from tests.conftest import ROOT, live_version, refusal, runscript
+from tests.conftest import ROOT, change_data, live_file, live_version, refusal, rscript, runscript, write_model
 
 # One model, and all
 
@@ -20,7 +20,7 @@ def test_update_lm_trains_all_models_and_says_what_it_wrote(models: Path, capsys
     runscript("update_lm", "--force")
     output = capsys.readouterr().out
     for name in ("timedistance", "heightweight"):
-        version = (models / name / "live").read_text().strip()
+        version = live_version(models, name)
         for file in ("modelr.pickle", "model_info.json", "manifest.json", "MODEL_CARD.md", "fit.svg", "normal_qq.svg"):
             assert f"{name}: wrote {models}/{name}/versions/{version}/{file}\n" in output
             assert (models / name / "versions" / version / file).is_file()
@@ -28,16 +28,15 @@ def test_update_lm_trains_all_models_and_says_what_it_wrote(models: Path, capsys
 
 
 def test_update_lm_trains_the_named_model_only(models: Path) -> None:
-    before = (models / "heightweight" / "live").read_text()
+    before = live_version(models, "heightweight")
     runscript("update_lm", "timedistance", "--force")
-    assert (models / "heightweight" / "live").read_text() == before
+    assert live_version(models, "heightweight") == before
     assert len(list((models / "timedistance" / "versions").iterdir())) == 2
 
 
 def test_update_lm_is_served_at_once(models: Path, client: Client) -> None:
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
-    data = models / "timedistance" / "timedistance.csv"
-    data.write_text(data.read_text().replace("55,32", "75,32"))
+    change_data(models, "55,32", "75,32")
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
     runscript("update_lm", "timedistance")
     assert client.get("/lm/api/predict/29.5").json() == 54.343366
@@ -56,13 +55,9 @@ def test_nothing_new_is_made_where_nothing_has_changed(models: Path, capsys: pyt
     assert live_version(models) == before
     runscript("update_lm", "timedistance", "--force")
     assert live_version(models) != before
-    toml = models / "timedistance" / "model.toml"
-    toml.write_text(toml.read_text().replace("Time by distance", "How long it takes"))
+    write_model(models, title="How long it takes")
     runscript("update_lm", "timedistance")
-    assert (
-        "How long it takes"
-        in (models / "timedistance" / "versions" / live_version(models) / "MODEL_CARD.md").read_text()
-    )
+    assert "How long it takes" in live_file(models, "MODEL_CARD.md").read_text()
 
 
 def test_dry_run_publishes_nothing(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +149,7 @@ def test_progress_on_a_terminal_shows_elapsed_time_and_steps(
 
 def test_a_warning_of_r_is_printed(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "".join(f"{2 * i + 1},{i}\n" for i in range(1, 9))
-    (models / "timedistance" / "timedistance.csv").write_text("time,distance\n" + rows)
+    write_model(models, rows="time,distance\n" + rows)
     runscript("update_lm", "timedistance")
     assert re.search("R warns: essentially perfect fit", capsys.readouterr().out)
 
@@ -162,14 +157,13 @@ def test_a_warning_of_r_is_printed(models: Path, capsys: pytest.CaptureFixture[s
 # Stepwise selection
 
 
-def test_stepwise_keeps_what_r_keeps_and_tells_its_steps(models: Path, client: Client) -> None:
+def test_stepwise_keeps_what_r_keeps_and_reports_its_steps(models: Path, client: Client) -> None:
     script = """
     d <- read.csv("extra_files/mtcars/mtcars.csv"); d$am <- factor(d$am)
     m <- step(lm(mpg ~ ., d), direction = "both")
     """
-    done = subprocess.run(["Rscript", "-e", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert client.get("/lm/api/models/mtcars/key/formula").json() == "mpg ~ wt + qsec + am"
-    assert client.get("/lm/api/models/mtcars/key/steps").json() == done.stdout.rstrip("\n").split("\n")
+    assert client.get("/lm/api/models/mtcars/key/steps").json() == rscript(script).rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -181,19 +175,12 @@ def test_other_directions_of_stepwise(models: Path, client: Client, direction: s
         "forward": "step(lm(mpg ~ 1, d), scope = formula(lm(mpg ~ ., d)), direction = 'forward', trace = 0)",
         "backward": "step(lm(mpg ~ ., d), direction = 'backward', trace = 0)",
     }[direction]
-    done = subprocess.run(
-        ["Rscript", "-e", f"{data}; cat(deparse1(formula({fit})))"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert formula == done.stdout
+    assert formula == rscript(f"{data}; cat(deparse1(formula({fit})))")
 
 
 def test_stepwise_that_drops_everything_is_refused(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "1,1\n1.1,2\n0.9,3\n1.1,4\n1,5\n0.9,6\n1.2,7\n1,8\n"
-    (models / "timedistance" / "timedistance.csv").write_text("time,distance\n" + rows)
+    write_model(models, rows="time,distance\n" + rows)
     assert "stepwise selection dropped every predictor" in refusal(
         capsys, "update_lm", "timedistance", "--stepwise", "both", "--force"
     )
