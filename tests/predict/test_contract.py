@@ -17,9 +17,11 @@ from pytest_django import Settings
 from lm_app.training.update import update
 from tests.conftest import ROOT, StartServer, rscript, write_model
 
+pytestmark = pytest.mark.usefixtures("shipped_models")
+
 
 @pytest.fixture
-def document(models: Path, client: Client) -> dict[str, Any]:
+def document(client: Client) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/lm/api/openapi.json").json()
     return found
 
@@ -96,7 +98,7 @@ def test_document_of_an_untrained_model_has_its_other_routes(models: Path, clien
 
 
 @pytest.mark.parametrize("model", ["timedistance", "heightweight", "mtcars"])
-def test_prototype_is_a_schema_that_admits_what_is_answered(models: Path, client: Client, model: str) -> None:
+def test_prototype_is_a_schema_that_admits_what_is_answered(client: Client, model: str) -> None:
     schema = client.get(f"/lm/api/models/{model}/prototype").json()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -110,7 +112,7 @@ def test_prototype_is_a_schema_that_admits_what_is_answered(models: Path, client
             assert client.post(url, body, content_type="application/json").status_code == 422
 
 
-def test_card_has_what_r_says(models: Path, client: Client) -> None:
+def test_card_has_what_r_says(client: Client) -> None:
     card = client.get("/lm/api/models/mtcars").json()
     script = """
     mtcars$am <- factor(mtcars$am, labels = c("automatic", "manual"))

@@ -17,6 +17,8 @@ from pytest_django import Settings
 from lm_app.training.update import update
 from tests.conftest import live_version, rscript, write_model
 
+pytestmark = pytest.mark.usefixtures("shipped_models")
+
 MTCARS = "/lm/api/models/mtcars/predict"
 RECORDS = [{"wt": 2.6, "qsec": 17, "am": "manual"}, {"wt": 3.2, "qsec": 18.5, "am": "automatic"}]
 COLUMNS = {"wt": [2.6, 3.2], "qsec": [17, 18.5], "am": ["manual", "automatic"]}
@@ -45,9 +47,9 @@ def faults(answer: HttpResponseBase) -> dict[tuple[Any, ...], str]:
 # Answers
 
 
-def test_one_observation_by_names(models: Path, client: Client) -> None:
+def test_one_observation_by_names(shipped_models: Path, client: Client) -> None:
     answer = client.get("/lm/api/predict?distance=29.5&interval=prediction&level=0.9").json()
-    version = live_version(models)
+    version = live_version(shipped_models)
     assert answer == {
         "model": "timedistance",
         "version": version,
@@ -60,7 +62,7 @@ def test_one_observation_by_names(models: Path, client: Client) -> None:
     }
 
 
-def test_records_columns_and_csv_are_answered_alike(models: Path, client: Client) -> None:
+def test_records_columns_and_csv_are_answered_alike(client: Client) -> None:
     by_record = post(client, RECORDS, "?interval=confidence").json()
     by_column = post(client, COLUMNS, "?interval=confidence").json()
     from_csv = post(client, CSV, "?interval=confidence", "text/csv").json()
@@ -76,7 +78,7 @@ def test_records_columns_and_csv_are_answered_alike(models: Path, client: Client
     assert {name: [float(row[name]) for row in read] for name in columns} == columns
 
 
-def test_csv_is_read_back_by_r(models: Path, client: Client) -> None:
+def test_csv_is_read_back_by_r(client: Client) -> None:
     outside = CSV + "9,18,manual\n"
     text = post(client, outside, "?interval=prediction&extrapolation=flag", "text/csv", accept="text/csv").text
     script = (
@@ -87,8 +89,8 @@ def test_csv_is_read_back_by_r(models: Path, client: Client) -> None:
     assert [float.fromhex(number) for number in by_r.split()] == fits
 
 
-def test_every_answer_names_model_and_version(models: Path, client: Client) -> None:
-    version = live_version(models, "mtcars")
+def test_every_answer_names_model_and_version(shipped_models: Path, client: Client) -> None:
+    version = live_version(shipped_models, "mtcars")
     base = "/lm/api/models/mtcars"
     answers = [
         client.get(f"{base}{path}") for path in ("", "/prototype", "/list_keys", "/key/aic", "/key/nope", "/predict")
@@ -98,8 +100,9 @@ def test_every_answer_names_model_and_version(models: Path, client: Client) -> N
         assert (answer["LM-Model"], answer["LM-Version"]) == ("mtcars", version)
 
 
+@pytest.mark.usefixtures("models")
 @pytest.mark.parametrize("path", ["", "/prototype", "/list_keys", "/key/call", "/predict/29.5", "/predict?distance=7"])
-def test_etag_is_answered_with_304_until_retrained(models: Path, client: Client, path: str) -> None:
+def test_etag_is_answered_with_304_until_retrained(client: Client, path: str) -> None:
     url = f"/lm/api{path}"
     first = client.get(url)
     again = client.get(url, headers={"If-None-Match": first["ETag"]})
@@ -110,7 +113,7 @@ def test_etag_is_answered_with_304_until_retrained(models: Path, client: Client,
     assert new["ETag"] != first["ETag"]
 
 
-def test_extrapolation_is_flagged_where_asked(models: Path, client: Client) -> None:
+def test_extrapolation_is_flagged_where_asked(client: Client) -> None:
     flagged = post(client, {**COLUMNS, "wt": [2.6, 9]}, "?extrapolation=flag").json()["predictions"]
     assert flagged["extrapolated"] == [False, True]
     one = client.get("/lm/api/predict?distance=33&extrapolation=flag").json()
@@ -156,7 +159,7 @@ def test_what_only_r_can_refuse_is_422(models: Path, client: Client) -> None:
 # Refusals
 
 
-def test_all_faults_of_records_are_told_at_once(models: Path, client: Client) -> None:
+def test_all_faults_of_records_are_told_at_once(client: Client) -> None:
     body = [
         {"wt": "x", "qsec": None, "am": "manuel"},
         {"wt": 9, "qsec": True, "colour": "red"},
@@ -181,7 +184,7 @@ def test_all_faults_of_records_are_told_at_once(models: Path, client: Client) ->
     }
 
 
-def test_columns_are_checked(models: Path, client: Client) -> None:
+def test_columns_are_checked(client: Client) -> None:
     assert set(faults(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))) == {("body",)}
     assert "wt has 2, qsec has 1" in faults(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))[("body",)]
     assert set(faults(post(client, {"wt": 2, "qsec": [17], "x": [1]}))) == {("body", n) for n in ("wt", "am", "x")}
@@ -195,16 +198,16 @@ def test_columns_are_checked(models: Path, client: Client) -> None:
 @pytest.mark.parametrize(
     "body", ["[]", "{}", '{"wt": [], "qsec": [], "am": []}', "3", "null", '"text"', "wt,qsec,am\n", ""]
 )
-def test_nothing_to_predict_for(models: Path, client: Client, body: str) -> None:
+def test_nothing_to_predict_for(client: Client, body: str) -> None:
     kind = "text/csv" if not body or body.startswith("wt") else "application/json"
     assert faults(post(client, body, content_type=kind))
 
 
-def test_a_colon_in_a_string_is_no_second_name(models: Path, client: Client) -> None:
+def test_a_colon_in_a_string_is_no_second_name(client: Client) -> None:
     assert set(faults(post(client, [{"wt": 2, "qsec": 17, "am": "a:b"}]))) == {("body", 0, "am")}
 
 
-def test_csv_is_checked(models: Path, client: Client) -> None:
+def test_csv_is_checked(client: Client) -> None:
     def refused(text: str | bytes) -> dict[tuple[Any, ...], str]:
         return faults(post(client, text, content_type="text/csv"))
 
@@ -232,18 +235,16 @@ def test_csv_is_checked(models: Path, client: Client) -> None:
         (b"wt\n\xff", "text/csv", "byte 3"),
     ],
 )
-def test_bad_syntax_is_400_with_its_position(
-    models: Path, client: Client, body: str | bytes, kind: str, where: str
-) -> None:
+def test_bad_syntax_is_400_with_its_position(client: Client, body: str | bytes, kind: str, where: str) -> None:
     assert where in problem(post(client, body, content_type=kind), 400)["detail"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_other_content_types_are_415(models: Path, client: Client, kind: str) -> None:
+def test_other_content_types_are_415(client: Client, kind: str) -> None:
     assert "application/json or text/csv" in problem(post(client, "{}", content_type=kind), 415)["detail"]
 
 
-def test_too_many_rows_or_bytes_are_413(models: Path, client: Client, settings: Settings) -> None:
+def test_too_many_rows_or_bytes_are_413(client: Client, settings: Settings) -> None:
     settings.LM_MAX_ROWS = 1
     for body, kind in ((RECORDS, "application/json"), (COLUMNS, "application/json"), (CSV, "text/csv")):
         assert "send at most 1 at once" in problem(post(client, body, content_type=kind), 413)["detail"]
@@ -251,22 +252,22 @@ def test_too_many_rows_or_bytes_are_413(models: Path, client: Client, settings: 
     assert "more than 10 bytes" in problem(post(client, RECORDS), 413)["detail"]
 
 
-def test_a_body_in_chunks_is_411(models: Path, client: Client) -> None:
+def test_a_body_in_chunks_is_411(client: Client) -> None:
     assert "Content-Length" in problem(post(client, RECORDS, transfer_encoding="chunked"), 411)["detail"]
 
 
-def test_the_first_50_faults_are_told_and_all_are_counted(models: Path, client: Client) -> None:
+def test_the_first_50_faults_are_told_and_all_are_counted(client: Client) -> None:
     content = problem(post(client, [{"wt": 99, "qsec": 17, "am": "manual"}] * 200), 422)
     assert len(content["errors"]) == 50
     assert "There are 200 errors" in content["detail"]
 
 
-def test_long_input_is_shortened(models: Path, client: Client) -> None:
+def test_long_input_is_shortened(client: Client) -> None:
     content = problem(post(client, [{"wt": "9" * 10_000, "qsec": 10**400 // 10**390, "am": "manual"}]), 422)
     assert len(json.dumps(content)) < 1500
 
 
-def test_query_values_are_checked(models: Path, client: Client) -> None:
+def test_query_values_are_checked(client: Client) -> None:
     def refused(query: str) -> dict[tuple[Any, ...], str]:
         return faults(client.get(f"/lm/api/predict?{query}"))
 
@@ -294,7 +295,7 @@ def test_a_predictor_named_as_an_option_is_asked_by_post(models: Path, client: C
     assert "get" not in client.get("/lm/api/openapi.json").json()["paths"]["/lm/api/predict"]
 
 
-def test_unknown_model_is_404_naming_the_models(models: Path, client: Client) -> None:
+def test_unknown_model_is_404_naming_the_models(client: Client) -> None:
     for path in ("nope", "..", "nope/predict/7", "nope/key/call"):
         detail = problem(client.get(f"/lm/api/models/{path}"), 404)["detail"]
         assert path == ".." or "heightweight, mtcars, timedistance" in detail
@@ -318,7 +319,7 @@ EVERY = hypothesis_settings(deadline=None, max_examples=60, suppress_health_chec
 @EVERY
 @given(frame=FRAMES, options=st.sampled_from(["", "?interval=confidence", "?interval=prediction&level=0.5"]))
 def test_each_shape_and_each_row_alone_give_the_same_numbers(
-    models: Path, client: Client, frame: list[dict[str, Any]], options: str
+    client: Client, frame: list[dict[str, Any]], options: str
 ) -> None:
     columns = {name: [row[name] for row in frame] for name in frame[0]}
     text = io.StringIO()
@@ -348,17 +349,17 @@ def pairs(options: str) -> list[list[str]]:
         max_leaves=12,
     )
 )
-def test_no_json_makes_the_server_fail(models: Path, client: Client, body: Any) -> None:
+def test_no_json_makes_the_server_fail(client: Client, body: Any) -> None:
     assert post(client, body).status_code in (200, 422, 400)
 
 
 @EVERY
 @given(body=st.binary(max_size=60) | st.text(alphabet='wtqsecam,;"\n\r19.', max_size=60))
-def test_no_csv_makes_the_server_fail(models: Path, client: Client, body: bytes | str) -> None:
+def test_no_csv_makes_the_server_fail(client: Client, body: bytes | str) -> None:
     assert post(client, body, content_type="text/csv").status_code in (200, 422, 400)
 
 
-def test_a_number_of_a_csv_has_no_blanks_around_it(models: Path, client: Client) -> None:
+def test_a_number_of_a_csv_has_no_blanks_around_it(client: Client) -> None:
     answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
     assert answer.status_code == 422
     assert [fault["loc"] for fault in answer.json()["errors"]] == [["body", 1, "distance"]]

@@ -133,7 +133,8 @@ def test_two_trainings_of_one_model_at_once_do_not_mix(models: Path) -> None:
     update("timedistance", force=True)
 
 
-def test_threads_that_find_a_new_version_load_it_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_threads_that_find_a_new_version_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     original = Version.load
 
@@ -148,7 +149,8 @@ def test_threads_that_find_a_new_version_load_it_once(models: Path, monkeypatch:
     assert (len(found), len(loaded)) == (1, 1)
 
 
-def test_loading_one_model_holds_up_no_other(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_loading_one_model_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
     original = Version.load
 

@@ -7,6 +7,8 @@ from django.test import Client
 
 from tests.conftest import refusal, runscript, write_model
 
+pytestmark = pytest.mark.usefixtures("models")
+
 # Dialects
 
 KINDS = {
@@ -19,7 +21,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_csv_of_many_kinds(models: Path, tmp_path: Path, client: Client, kind: str) -> None:
+def test_csv_of_many_kinds(tmp_path: Path, client: Client, kind: str) -> None:
     text, options = KINDS[kind]
     (tmp_path / "new.csv").write_text(text, encoding="utf-8")
     runscript("update_lm", "timedistance", "--data", str(tmp_path / "new.csv"), *options, "--force")
@@ -27,9 +29,7 @@ def test_csv_of_many_kinds(models: Path, tmp_path: Path, client: Client, kind: s
     assert client.get("/lm/api/key/distance_values").json() == [8, 6.25, 15, 20, 25.5]
 
 
-def test_encoding_and_na_strings(
-    models: Path, tmp_path: Path, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_encoding_and_na_strings(tmp_path: Path, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "new.csv").write_bytes("größe,weg\n1,2\n3,5\n4,6\n9,8\n".encode("latin1"))
     data = ["--data", str(tmp_path / "new.csv"), "--formula", "größe ~ weg"]
     runscript("update_lm", "new", *data, "--encoding", "latin1")
@@ -87,6 +87,6 @@ def test_bad_data_is_one_line_and_changes_nothing(
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
 
 
-def test_data_that_do_not_exist(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     error = refusal(capsys, "update_lm", "timedistance", "--data", "/nowhere.csv")
     assert "data file '/nowhere.csv' does not exist" in error

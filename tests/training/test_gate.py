@@ -9,10 +9,10 @@ from django.test import Client
 from lm_app.training.update import update
 from tests.conftest import change_data, refusal, rscript, runscript, write_model
 
+pytestmark = pytest.mark.usefixtures("models")
 
-def test_a_worse_model_is_not_published_without_force(
-    models: Path, client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+
+def test_a_worse_model_is_not_published_without_force(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     before = client.get("/lm/api/predict?distance=29.5").content
     poor = ["timedistance", "--formula", "time ~ sin(100 * distance)"]
     error = refusal(capsys, "update_lm", *poor)
@@ -34,9 +34,7 @@ BREAKING = {
 
 
 @pytest.mark.parametrize("formula", BREAKING)
-def test_a_breaking_change_is_not_published_without_force(
-    models: Path, capsys: pytest.CaptureFixture[str], formula: str
-) -> None:
+def test_a_breaking_change_is_not_published_without_force(capsys: pytest.CaptureFixture[str], formula: str) -> None:
     words = ["mtcars", "--formula", formula, "--stepwise", "none"]
     assert BREAKING[formula] in refusal(capsys, "update_lm", *words)
     runscript("update_lm", *words, "--force")

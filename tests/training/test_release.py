@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from django.test import Client
 
 from lm_app.training.update import update
@@ -35,7 +36,8 @@ def test_the_pickle_is_small_and_has_no_data(models: Path) -> None:
 # Plots and the card
 
 
-def test_plots_are_served_as_svg(models: Path, client: Client) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_plots_are_served_as_svg(client: Client) -> None:
     for model in ("timedistance", "mtcars"):
         for name in ("fit", "residuals_vs_fitted", "normal_qq", "scale_location", "residuals_vs_leverage"):
             answer = client.get(f"/lm/api/models/{model}/plots/{name}.svg")
@@ -47,8 +49,8 @@ def test_plots_are_served_as_svg(models: Path, client: Client) -> None:
     assert (answer.status_code, "residuals_vs_leverage" in answer.json()["detail"]) == (404, True)
 
 
-def test_model_card_says_what_r_says(models: Path) -> None:
-    card = live_file(models, "MODEL_CARD.md", "mtcars").read_text()
+def test_model_card_says_what_r_says(shipped_models: Path) -> None:
+    card = live_file(shipped_models, "MODEL_CARD.md", "mtcars").read_text()
     script = """
     mtcars$am <- factor(mtcars$am); m <- lm(mpg ~ wt + qsec + am, mtcars)
     cat(sprintf("%.4f", c(shapiro.test(residuals(m))$p.value, max(cooks.distance(m)))))

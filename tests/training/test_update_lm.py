@@ -13,6 +13,8 @@ from django.test import Client
 from lm_app.store.folder import ModelFolder
 from tests.conftest import ROOT, change_data, live_file, live_version, refusal, rscript, runscript, write_model
 
+pytestmark = pytest.mark.usefixtures("models")
+
 # One model, and all
 
 
@@ -79,14 +81,14 @@ def test_a_file_that_cannot_be_opened_is_one_line(models: Path, capsys: pytest.C
 # Arguments
 
 
-def test_unknown_model_names_the_models(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_model_names_the_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no model 'nope'; there are: heightweight, mtcars, timedistance" in refusal(
         capsys, "update_lm", "nope"
     )
 
 
 @pytest.mark.parametrize("name", ["../timedistance", "", ".", "a/b"])
-def test_a_name_is_no_path(models: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_name_is_no_path(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert f"There is no model {name!r}" in refusal(capsys, "update_lm", name)
 
 
@@ -100,9 +102,7 @@ def test_a_name_is_no_path(models: Path, capsys: pytest.CaptureFixture[str], nam
         (["timedistance", "--sep", "ab"], "csv.sep: String should have at most 1 character"),
     ],
 )
-def test_bad_arguments_are_one_line(
-    models: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
+def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert message in refusal(capsys, "update_lm", *words)
 
 
@@ -122,14 +122,12 @@ def test_options_follow_script_args_on_the_command_line(models: Path) -> None:
 # Output
 
 
-def test_quiet_prints_nothing(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     runscript("update_lm", "timedistance", "--force", "--quiet")
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_and_steps_are_plain_lines_where_there_is_no_terminal(
-    models: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_and_steps_are_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     runscript("update_lm", "mtcars", "--force")
     output = capsys.readouterr().out
     assert re.search("^reading mtcars.csv\nfitting mpg ~ . to 32 observations\nStart:  AIC=", output, re.MULTILINE)
@@ -137,7 +135,7 @@ def test_progress_and_steps_are_plain_lines_where_there_is_no_terminal(
 
 
 def test_progress_on_a_terminal_shows_elapsed_time_and_steps(
-    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -157,7 +155,7 @@ def test_a_warning_of_r_is_printed(models: Path, capsys: pytest.CaptureFixture[s
 # Stepwise selection
 
 
-def test_stepwise_keeps_what_r_keeps_and_reports_its_steps(models: Path, client: Client) -> None:
+def test_stepwise_keeps_what_r_keeps_and_reports_its_steps(client: Client) -> None:
     script = """
     d <- read.csv("extra_files/mtcars/mtcars.csv"); d$am <- factor(d$am)
     m <- step(lm(mpg ~ ., d), direction = "both")
@@ -167,7 +165,7 @@ def test_stepwise_keeps_what_r_keeps_and_reports_its_steps(models: Path, client:
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_other_directions_of_stepwise(models: Path, client: Client, direction: str) -> None:
+def test_other_directions_of_stepwise(client: Client, direction: str) -> None:
     runscript("update_lm", "mtcars", "--stepwise", direction, "--force")
     formula = client.get("/lm/api/models/mtcars/key/formula").json()
     data = 'd <- read.csv("extra_files/mtcars/mtcars.csv"); d$am <- factor(d$am)'
