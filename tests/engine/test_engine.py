@@ -38,7 +38,7 @@ def test_models_that_nobody_holds_are_dropped_in_r(shipped_models: Path) -> None
     assert runtime.kept_count() <= before + 1
 
 
-def test_where_the_prepared_sum_fails_predict_says_why(shipped_models: Path) -> None:
+def test_where_the_fast_path_fails_predict_says_why(shipped_models: Path) -> None:
     model = Model(live_file(shipped_models, "modelr.pickle", "mtcars").read_bytes())
     observation = [array("d", [x]) for x in (2.62, 16.46, 2)]
     right = model.predict(observation)

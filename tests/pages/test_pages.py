@@ -1,3 +1,5 @@
+"""The pages and the API documentation, as Django's test client sees them."""
+
 import re
 from pathlib import Path
 

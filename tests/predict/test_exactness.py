@@ -44,7 +44,7 @@ CASES = [
     Case("mtcars", "mpg ~ scale(wt) + exp(-qsec / 10)"),
     Case("mtcars", "sqrt(mpg) ~ (wt + hp + qsec)^2"),
     Case("mtcars", "mpg ~ C(gear, contr = 'contr.sum') + wt", factors="gear"),
-    Case("mtcars", "mpg ~ wt + I(2 * wt) + hp"),  # of deficient rank
+    Case("mtcars", "mpg ~ wt + I(2 * wt) + hp"),  # rank-deficient
     Case("mtcars", "mpg ~ ifelse(wt > 3, wt, 0) + pmin(hp, 150)"),
     Case("iris", "Sepal.Length ~ .", factors="Species"),
     Case("iris", "Petal.Width ~ Petal.Length:Species", factors="Species"),
@@ -103,7 +103,7 @@ def test_predictions_equal_r(
         weights=case.weights or None,
         factors=factors,
     )
-    update(f"case{i}", force=True)  # one case is of deficient rank
+    update(f"case{i}", force=True)  # one case is rank-deficient
     route = f"/lm/api/models/case{i}"
     predictors = client.get(route).json()["predictors"]
 

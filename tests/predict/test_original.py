@@ -133,7 +133,7 @@ def test_unknown_host_is_a_problem(client: Client) -> None:
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_a_fault_of_ours_is_a_problem_without_traceback(
+def test_an_error_of_ours_is_a_problem_without_traceback(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("lm_app.predict.parse.single_value", lambda *_: 1 / 0)
@@ -145,7 +145,7 @@ def test_a_fault_of_ours_is_a_problem_without_traceback(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_fault_outside_the_api_is_a_problem(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_outside_the_api_is_a_problem(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lm_app.views.render", lambda *_: 1 / 0)
     client.raise_request_exception = False
     answer = client.get("/")

@@ -39,9 +39,9 @@ def problem(answer: HttpResponseBase, status: int) -> dict[str, Any]:
     return content
 
 
-def faults(answer: HttpResponseBase) -> dict[tuple[Any, ...], str]:
+def errors(answer: HttpResponseBase) -> dict[tuple[Any, ...], str]:
     """The messages of a 422 by their places."""
-    return {tuple(fault["loc"]): fault["msg"] for fault in problem(answer, 422)["errors"]}
+    return {tuple(error["loc"]): error["msg"] for error in problem(answer, 422)["errors"]}
 
 
 # Answers
@@ -134,7 +134,7 @@ def test_a_logical_in_every_shape(models: Path, client: Client) -> None:
     for text in ("true", "TRUE", "True"):
         assert client.get(f"/lm/api/predict?x=2&on={text}").json()["fit"] == pytest.approx(4)
     answer = client.post("/lm/api/predict", json.dumps([{"x": 2, "on": 1}]), content_type="application/json")
-    assert faults(answer) == {("body", 0, "on"): "row 0: on is 1; it must be true or false."}
+    assert errors(answer) == {("body", 0, "on"): "row 0: on is 1; it must be true or false."}
 
 
 def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) -> None:
@@ -159,14 +159,14 @@ def test_what_only_r_can_refuse_is_422(models: Path, client: Client) -> None:
 # Refusals
 
 
-def test_all_faults_of_records_are_told_at_once(client: Client) -> None:
+def test_all_errors_of_records_are_reported_at_once(client: Client) -> None:
     body = [
         {"wt": "x", "qsec": None, "am": "manuel"},
         {"wt": 9, "qsec": True, "colour": "red"},
         3,
         {"wt": [1], "qsec": 17, "am": 1},
     ]
-    assert faults(post(client, body, "?interval=conf&level=2&colour=red")) == {
+    assert errors(post(client, body, "?interval=conf&level=2&colour=red")) == {
         ("query", "interval"): "interval is 'conf'; it must be 'none' or 'confidence' or 'prediction'.",
         ("query", "level"): "level is '2'; it must be a number between 0 and 1.",
         ("query", "colour"): "'colour' is no option; there are: interval, level, extrapolation.",
@@ -185,13 +185,13 @@ def test_all_faults_of_records_are_told_at_once(client: Client) -> None:
 
 
 def test_columns_are_checked(client: Client) -> None:
-    assert set(faults(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))) == {("body",)}
-    assert "wt has 2, qsec has 1" in faults(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))[("body",)]
-    assert set(faults(post(client, {"wt": 2, "qsec": [17], "x": [1]}))) == {("body", n) for n in ("wt", "am", "x")}
-    assert ("body", "qsec", 1) in faults(post(client, {**COLUMNS, "qsec": [17, None]}))
+    assert set(errors(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))) == {("body",)}
+    assert "wt has 2, qsec has 1" in errors(post(client, {"wt": [2, 3], "qsec": [17], "am": ["manual"]}))[("body",)]
+    assert set(errors(post(client, {"wt": 2, "qsec": [17], "x": [1]}))) == {("body", n) for n in ("wt", "am", "x")}
+    assert ("body", "qsec", 1) in errors(post(client, {**COLUMNS, "qsec": [17, None]}))
     assert (
         "more than once"
-        in faults(post(client, '{"wt": [2], "wt": [3], "qsec": [17], "am": ["manual"]}'))[("body", "wt")]
+        in errors(post(client, '{"wt": [2], "wt": [3], "qsec": [17], "am": ["manual"]}'))[("body", "wt")]
     )
 
 
@@ -200,16 +200,16 @@ def test_columns_are_checked(client: Client) -> None:
 )
 def test_nothing_to_predict_for(client: Client, body: str) -> None:
     kind = "text/csv" if not body or body.startswith("wt") else "application/json"
-    assert faults(post(client, body, content_type=kind))
+    assert errors(post(client, body, content_type=kind))
 
 
 def test_a_colon_in_a_string_is_no_second_name(client: Client) -> None:
-    assert set(faults(post(client, [{"wt": 2, "qsec": 17, "am": "a:b"}]))) == {("body", 0, "am")}
+    assert set(errors(post(client, [{"wt": 2, "qsec": 17, "am": "a:b"}]))) == {("body", 0, "am")}
 
 
 def test_csv_is_checked(client: Client) -> None:
     def refused(text: str | bytes) -> dict[tuple[Any, ...], str]:
-        return faults(post(client, text, content_type="text/csv"))
+        return errors(post(client, text, content_type="text/csv"))
 
     assert "NA" in refused("wt,qsec,am\nNA,17,manual\n")[("body", 0, "wt")]
     assert "''" in refused("wt,qsec,am\n2,,manual\n")[("body", 0, "qsec")]
@@ -220,6 +220,12 @@ def test_csv_is_checked(client: Client) -> None:
     assert ("body", "wt") in refused("wt,qsec,am,wt\n2,17,manual,2\n")
     assert "'' is no predictor" in refused('"",wt,qsec,am\n1,2,17,manual\n')[("body", "")]
     assert post(client, "\ufeff" + CSV, content_type="text/csv").status_code == 200
+
+
+def test_a_number_of_a_csv_has_no_blanks_around_it(client: Client) -> None:
+    answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [["body", 1, "distance"]]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +262,7 @@ def test_a_body_in_chunks_is_411(client: Client) -> None:
     assert "Content-Length" in problem(post(client, RECORDS, transfer_encoding="chunked"), 411)["detail"]
 
 
-def test_the_first_50_faults_are_told_and_all_are_counted(client: Client) -> None:
+def test_the_first_50_errors_are_reported_and_all_are_counted(client: Client) -> None:
     content = problem(post(client, [{"wt": 99, "qsec": 17, "am": "manual"}] * 200), 422)
     assert len(content["errors"]) == 50
     assert "There are 200 errors" in content["detail"]
@@ -269,7 +275,7 @@ def test_long_input_is_shortened(client: Client) -> None:
 
 def test_query_values_are_checked(client: Client) -> None:
     def refused(query: str) -> dict[tuple[Any, ...], str]:
-        return faults(client.get(f"/lm/api/predict?{query}"))
+        return errors(client.get(f"/lm/api/predict?{query}"))
 
     assert set(refused("")) == {("query", "distance")}
     assert "'abc'" in refused("distance=abc")[("query", "distance")]
@@ -357,9 +363,3 @@ def test_no_json_makes_the_server_fail(client: Client, body: Any) -> None:
 @given(body=st.binary(max_size=60) | st.text(alphabet='wtqsecam,;"\n\r19.', max_size=60))
 def test_no_csv_makes_the_server_fail(client: Client, body: bytes | str) -> None:
     assert post(client, body, content_type="text/csv").status_code in (200, 422, 400)
-
-
-def test_a_number_of_a_csv_has_no_blanks_around_it(client: Client) -> None:
-    answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
-    assert answer.status_code == 422
-    assert [fault["loc"] for fault in answer.json()["errors"]] == [["body", 1, "distance"]]

@@ -1,4 +1,4 @@
-"""What goes wrong in earnest: killed trainings, full disks, damaged files, two at once, and a server through it all."""
+"""Injected faults: killed trainings, full disks, read-only stores, two at once, and a server through it all."""
 
 import os
 import resource
@@ -92,8 +92,8 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     assert leftovers(models) == []
 
 
-def test_a_disk_that_is_full_after_the_pictures_leaves_no_half_version(models: Path) -> None:
-    """R writes its pictures to the temporary folder, which may have room where the store has none."""
+def test_a_disk_that_is_full_after_the_plots_leaves_no_half_version(models: Path) -> None:
+    """R writes its plots to the temporary folder, which may have room where the store has none."""
     folder = ModelFolder(models / "timedistance")
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))

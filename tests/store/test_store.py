@@ -1,4 +1,4 @@
-"""The files of the models, whole and damaged."""
+"""The files of the models: read whole or damaged, written by one training at a time, loaded once."""
 
 import fcntl
 import pickle
