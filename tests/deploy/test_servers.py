@@ -14,7 +14,7 @@ import pytest
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import ROOT, SERVERS, Server, StartServer
+from tests.conftest import ROOT, SERVERS, Server, StartServer, change_data
 
 
 def expected(distance: float) -> float:
@@ -34,7 +34,6 @@ def test_2000_predictions_by_8_clients_then_ctrl_c(serve: StartServer, kind: str
 
 
 def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, models: Path, settings: Settings) -> None:
-    data = models / "timedistance" / "timedistance.csv"
     answers: set[bytes] = set()
     stop = threading.Event()
 
@@ -45,7 +44,7 @@ def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, model
     with serve("gunicorn gthread") as server, ThreadPoolExecutor(4) as clients:
         asking = [clients.submit(ask, server) for _ in range(4)]
         time.sleep(0.3)
-        data.write_text(data.read_text().replace("55,32", "75,32"))
+        change_data(models, "55,32", "75,32")
         update("timedistance", force=True)
         retrained = server.get("/lm/api/predict/29.5")
         time.sleep(0.3)

@@ -1,3 +1,5 @@
+"""The pages and the API documentation, as Django's test client sees them."""
+
 import re
 from pathlib import Path
 
@@ -6,10 +8,11 @@ from django.test import Client
 from pytest_django import Settings
 
 
+@pytest.mark.usefixtures("shipped_models")
 @pytest.mark.parametrize(
     ("path", "heading"), [("/", "Index Page"), ("/lm", "Linear Model Main Page"), ("/lm/", "Linear Model Main Page")]
 )
-def test_page_has_its_heading_and_links_to_the_docs(models: Path, client: Client, path: str, heading: str) -> None:
+def test_page_has_its_heading_and_links_to_the_docs(client: Client, path: str, heading: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/html; charset=utf-8"
@@ -17,7 +20,8 @@ def test_page_has_its_heading_and_links_to_the_docs(models: Path, client: Client
     assert 'href="/lm/api/docs"' in answer.text
 
 
-def test_docs_take_every_asset_from_this_server(models: Path, client: Client) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_docs_take_every_asset_from_this_server(client: Client) -> None:
     page = client.get("/lm/api/docs").text
     assets = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(assets) >= 4
