@@ -48,7 +48,7 @@ def app_service(models: Path, tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=30)  # gunicorn kills a worker that was just forked, and heard nothing, after 20 s
 
 
 def ask(server: Server, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage]:

@@ -1,11 +1,16 @@
 """The pages and the API documentation, as Django's test client sees them."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+from django.core.cache import close_caches
+from django.core.signals import request_finished
 from django.test import Client
 from pytest_django import Settings
+
+from tests.conftest import ROOT
 
 
 @pytest.mark.usefixtures("shipped_models")
@@ -42,3 +47,13 @@ def test_wsgi_serves_the_project() -> None:
     from ml_api.wsgi import application
 
     assert callable(application)
+
+
+@pytest.mark.parametrize(("backend", "closes"), [("locmem.LocMemCache", False), ("dummy.DummyCache", True)])
+def test_caches_that_hold_connections_are_closed_after_each_request(
+    settings: Settings, backend: str, closes: bool
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    request_finished.connect(close_caches)
+    runpy.run_path(str(ROOT / "ml_api" / "wsgi.py"))
+    assert request_finished.disconnect(close_caches) is closes

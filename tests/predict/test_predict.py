@@ -135,6 +135,9 @@ def test_a_logical_in_every_shape(models: Path, client: Client) -> None:
         assert client.get(f"/lm/api/predict?x=2&on={text}").json()["fit"] == pytest.approx(4)
     answer = client.post("/lm/api/predict", json.dumps([{"x": 2, "on": 1}]), content_type="application/json")
     assert errors(answer) == {("body", 0, "on"): "row 0: on is 1; it must be true or false."}
+    wrong = client.get("/lm/api/predict?x=2&on=maybe")
+    assert errors(wrong) == {("query", "on"): "on is 'maybe'; it must be true or false."}
+    assert client.get("/lm/api/prototype").json()["properties"]["on"] == {"type": "boolean"}
 
 
 def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) -> None:

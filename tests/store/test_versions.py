@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_django import Settings
 
 from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
-from lm_app.store.publish import activate
+from lm_app.store.publish import activate, publish
 from lm_app.training.update import update
 from tests.conftest import change_data, live_file, live_version, refusal, runscript, write_model
 
@@ -87,6 +88,22 @@ def test_rollback_and_activate_switch_at_once(models: Path, client: Client, caps
 def test_rollback_without_a_live_version(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (models / "timedistance" / "live").unlink()
     assert "no version before the live one" in refusal(capsys, "versions_lm", "timedistance", "--rollback")
+
+
+def test_versions_are_listed_without_a_live_one(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = live_version(models)
+    (models / "timedistance" / "live").unlink()
+    runscript("versions_lm", "timedistance")
+    output = capsys.readouterr().out
+    assert version in output
+    assert "live" not in output
+
+
+def test_a_clock_that_was_set_back_does_not_remove_what_is_made(models: Path) -> None:
+    folder = ModelFolder(models / "timedistance")
+    version = publish(folder, {"modelr.pickle": b"", "model_info.json": b"{}"}, {}, datetime(2020, 1, 1), keep=1)
+    assert live_version(models) == version.name
+    assert version.path.is_dir()
 
 
 def test_verify_checks_every_file(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

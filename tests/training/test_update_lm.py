@@ -113,6 +113,7 @@ def test_options_follow_script_args_on_the_command_line(models: Path) -> None:
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
     assert "--dry-run" in manage("update_lm", "--script-args", "--help").stdout
+    assert "--rollback" in manage("versions_lm", "--help").stdout
     done = manage("update_lm", "--script-args", "timedistance", "--formula", "time ~ log(distance)", "--dry-run")
     assert "lm(formula = time ~ log(distance), data = data)" in done.stdout
     assert manage("versions_lm", "--script-args", "timedistance", "--verify").returncode == 0
