@@ -9,16 +9,16 @@ library(splines) # a formula may use ns() and bs(), and lm() and predict() must 
 
 # No honest formula comes near these; what goes beyond them costs memory and time without bounds.
 formula_limits <- list(
-  characters = 200000, # of the text; 2,000 columns with names of 100
-  calls = 10000, # of functions and operators, in all
-  nesting = 50, # of calls in calls; R's parser itself ends at about this
-  terms = 2000, # `.^2` of 60 columns; lm() needs the square of them
-  columns = 5000, # of the model matrix; 5,000 rows then take 200 MB
-  power = 10, # of (a + b)^n; R multiplies all terms n times
-  degree = 50, # of poly() and bs(); numbers to that power lose all digits
-  df = 1000, # of ns() and bs(), columns each
-  numbers = 1000, # of one c(), seq() or a:b
-  string = 1000 # characters
+  characters = 200000L, # of the text; 2,000 columns with names of 100
+  calls = 10000L, # of functions and operators, in all
+  nesting = 50L, # of calls in calls; R's parser itself ends at about this
+  terms = 2000L, # `.^2` of 60 columns; lm() needs the square of them
+  columns = 5000L, # of the model matrix; 5,000 rows then take 200 MB
+  power = 10L, # of (a + b)^n; R multiplies all terms n times
+  degree = 50L, # of poly() and bs(); numbers to that power lose all digits
+  df = 1000L, # of ns() and bs(), columns each
+  numbers = 1000L, # of one c(), seq() or a:b
+  string = 1000L # characters
 )
 
 #' Read a formula from text
@@ -32,17 +32,21 @@ formula_limits <- list(
 #'   wrong.
 read_formula <- function(text, columns) {
   label <- paste0("formula '", shorten(text, 200), "'")
-  tilde <- parse_one(text, label, "this is not R's formula notation; write it like 'time ~ distance'")
+  tilde <- parse_one(
+    text,
+    label,
+    "this is not R's formula notation; write it like 'time ~ distance'"
+  )
   if (!is_call_of(tilde, "~") || length(tilde) != 3) {
     parts <- "a formula has a response, one '~' and its predictors, like 'time ~ distance'"
     refuse(label, ": ", parts)
   }
   reader <- new_reader(columns)
   tilde <- replace_true_and_false(tilde, columns)
-  tilde[[2]] <- check_response(reader, tilde[[2]])
-  tilde[[3]] <- check_terms(reader, tilde[[3]])
+  response <- check_response(reader, tilde[[2]])
+  terms <- check_terms(reader, tilde[[3]])
   refuse_problems(reader, label)
-  formula <- as.formula(tilde, env = globalenv())
+  formula <- as.formula(call("~", response, terms), env = globalenv())
   check_formula_size(formula, columns, label = label)
   formula
 }
@@ -55,10 +59,14 @@ read_formula <- function(text, columns) {
 #' @return The expression: a call, or the name of a column. Refuses as read_formula() does.
 read_expression <- function(text, columns, what = "expression") {
   label <- paste0(what, " '", shorten(text, 200), "'")
-  part <- parse_one(text, label, "this is not R's notation; write it like '1 / distance' or 'distance > 3'")
+  part <- parse_one(
+    text,
+    label,
+    "this is not R's notation; write it like '1 / distance' or 'distance > 3'"
+  )
   reader <- new_reader(columns)
   part <- check_value(reader, replace_true_and_false(part, columns))
-  if (length(reader$problems) + length(reader$unknown) == 0 && !uses_column(part, columns)) {
+  if (count_problems(reader) == 0 && !uses_column(part, columns)) {
     add_problem(
       reader,
       "it names no column of the data (numbers of rows mean others when the data change); ",
@@ -122,7 +130,7 @@ check_size <- function(part, label) {
       refuse(label, ": it has more than ", formula_limits$calls, " operators and functions")
     }
     inside <- Filter(is.call, as.list(part))
-    is_left <- is_chain(part) & seq_along(inside) == 1 & is.call(part[[2]])
+    is_left <- seq_along(inside) == 1 & (is_chain(part) && is.call(part[[2]]))
     waiting <- c(waiting, inside)
     depths <- c(depths, depth + !is_left)
   }

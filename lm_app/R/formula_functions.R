@@ -86,7 +86,12 @@ formula_functions <- c(
       dig.lab = "number",
       ordered_result = "flag"
     ),
-    as.Date = list(x = "value_or_text", format = "one_text", tryFormats = "texts", origin = "one_text"),
+    as.Date = list(
+      x = "value_or_text",
+      format = "one_text",
+      tryFormats = "texts",
+      origin = "one_text"
+    ),
     format = list(x = "value", format = "one_text"),
     weekdays = of_date,
     months = of_date,
@@ -174,7 +179,15 @@ argument_kinds <- list(
     is_short <- is.name(part) && paste0("contr.", part) %in% known_contrasts
     if (!names_one && !is_short && !is.numeric(constant(part, reader$is_stored))) {
       contrasts <- toString(known_contrasts)
-      add_problem(reader, where, " must be one of ", contrasts, " or numbers, not '", brief(part), "'")
+      add_problem(
+        reader,
+        where,
+        " must be one of ",
+        contrasts,
+        " or numbers, not '",
+        brief(part),
+        "'"
+      )
     }
     part
   },
@@ -209,7 +222,16 @@ check_all <- function(reader, part, where, are_right, what, may_be_null = FALSE)
 
 check_constants <- function(reader, part, where, text_may_be) {
   values <- constant(part, reader$is_stored)
-  if (is.null(values)) {
+  if (is.null(values) && is_call_of(part, ":")) {
+    remedy <- "; cross columns as a term, or by interaction()"
+    add_problem(
+      reader,
+      "'",
+      brief(part),
+      "': within a term, ':' counts from number to number",
+      remedy
+    )
+  } else if (is.null(values)) {
     most <- formula_limits$numbers
     add_problem(reader, "'", brief(part), "': ", where, " may hold constants only, at most ", most)
   } else if (is.character(values) && !text_may_be) {

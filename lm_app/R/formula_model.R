@@ -29,6 +29,7 @@ check_model_calls <- function(model) {
   if (!identical(attr(model_terms, ".Environment"), globalenv())) {
     refuse_part("its terms are of another environment")
   }
+  check_size(model_terms, "stored model")
   response_columns <- all.vars(model_terms[[2]])
   columns <- c(names(model$probe), response_columns)
   check_stored_formula(model_terms, columns)

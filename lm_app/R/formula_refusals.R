@@ -57,7 +57,7 @@ refused_functions <- list(
     why = "is a package's function; use ns(), bs() or poly(), or make the column in the data"
   ),
   list(
-    names = c("Surv", "strata", "cluster", "frailty", "Error", "random", "re", "||"),
+    names = c("Surv", "strata", "cluster", "frailty", "Error", "random", "re"),
     why = "is of another kind of model, which lm() does not fit"
   ),
   list(names = "%>%", why = "hands on a value; write log(x) for x %>% log()"),
@@ -95,36 +95,27 @@ refused_functions <- list(
   )
 )
 
-# Why the function of this call may not be used.
-why_refused <- function(part) {
+# Note why the function of this call may not be used.
+note_refused_function <- function(reader, part) {
   called <- part[[1]]
   name <- if (is.name(called)) as.character(called) else ""
-  if (is_call_of(called, "::") || is_call_of(called, ":::")) {
-    return(paste0(
-      "'",
-      brief(called),
-      "' is a package's; of base, stats and splines a formula may use ",
-      listed_functions()
-    ))
-  }
   if (name == "function" || is_call_of(called, "(") || is_call_of(called, "function")) {
-    return(paste0("'", brief(part), "' makes a function; write what it computes"))
+    return(add_problem(reader, "'", brief(part), "' makes a function; write what it computes"))
   }
   for (refused in refused_functions) {
     if (name %in% refused$names) {
       shown <- if (grepl("^[[:alpha:].]", name)) paste0(name, "()") else paste0("'", name, "'")
-      return(paste(shown, refused$why))
+      return(add_problem(reader, shown, " ", refused$why))
     }
   }
-  paste0(
-    "'",
-    brief(called),
-    "' is not one of the functions that a formula may use",
-    did_you_mean(brief(called), names(formula_functions)),
-    ": ",
-    listed_functions(),
-    make_column
-  )
+  reader$lists_functions <- TRUE
+  if (is_call_of(called, "::") || is_call_of(called, ":::")) {
+    why <- "' is of a package, or none that a formula may use of base, stats and splines"
+    return(add_problem(reader, "'", brief(called), why))
+  }
+  suggestion <- did_you_mean(brief(called), names(formula_functions))
+  why <- "' is not one of the functions that a formula may use"
+  add_problem(reader, "'", brief(called), why, suggestion, make_column)
 }
 
 listed_functions <- function() {
@@ -171,7 +162,11 @@ unknown_columns <- function(unknown, columns) {
   if (length(unknown) == 0) {
     return(character())
   }
-  told <- vapply(unknown, function(name) paste0("'", shorten(name), "'", did_you_mean(name, columns)), "")
+  told <- vapply(
+    unknown,
+    function(name) paste0("'", shorten(name), "'", did_you_mean(name, columns)),
+    ""
+  )
   paste0(
     "the data have no column",
     if (length(unknown) > 1) "s",
@@ -196,7 +191,9 @@ did_you_mean <- function(name, among) {
   }
   distances <- drop(adist(name, among, ignore.case = TRUE))
   nearest <- which.min(distances)
-  if (distances[nearest] > min(2, (nchar(name) - 1) %/% 2)) "" else {
+  if (distances[nearest] > min(2, (nchar(name) - 1) %/% 2)) {
+    ""
+  } else {
     paste0(" (did you mean '", among[nearest], "'?)")
   }
 }

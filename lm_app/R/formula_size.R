@@ -10,88 +10,68 @@
 #' @return The estimated number of columns of the model matrix, invisibly.
 check_formula_size <- function(formula, columns, widths = numeric(), label = "the formula") {
   dot <- setdiff(columns, all.vars(formula[[2]]))
-  too_many <- function(count, limit, what) {
-    if (count > limit) {
-      refuse(label, ": it has more than ", limit, " ", what, "; name those that you need")
+  size <- size_of_terms(formula[[3]], dot, widths)
+  for (what in names(size)) {
+    if (size[[what]] > formula_limits[[what]]) {
+      limit <- paste(formula_limits[[what]], what)
+      refuse(label, ": it has more than ", limit, "; name the terms that you need")
     }
   }
-  terms <- term_widths(formula[[3]], dot, widths, function(count) {
-    too_many(count, formula_limits$terms, "terms")
-  })
-  count <- sum(terms)
-  too_many(count, formula_limits$columns, "columns in its model matrix")
-  invisible(count)
+  invisible(size[["columns"]])
 }
 
-# For each term its number of columns. Named by the variables of the term, sorted, so that what
-# stands twice counts once, as in R. check_count() refuses before there are too many.
-term_widths <- function(part, dot, widths, check_count) {
+# The numbers of terms and of columns: at most so many, as what stands twice is counted twice.
+size_of_terms <- function(part, dot, widths) {
   chain <- list()
   while (is_chain(part, algebra)) {
     chain <- c(list(part), chain)
     part <- part[[2]]
   }
-  found <- single_term(part, dot, widths, check_count)
+  size <- size_of_term(part, dot, widths)
   for (operation in chain) {
-    operator <- as.character(operation[[1]])
     right <- operation[[3]]
-    found <- if (operator == "^") {
-      raised <- found
-      for (i in seq_len(right - 1)) {
-        raised <- either(raised, crossed(raised, found, check_count), found)
-        check_count(length(raised))
-      }
-      raised
-    } else {
-      other <- single_term(right, dot, widths, check_count)
-      switch(
-        operator,
-        "+" = either(found, other),
-        "-" = found[setdiff(names(found), names(other))],
-        "*" = either(found, other, crossed(found, other, check_count)),
-        "/" = either(found, nested_in(found, other)),
-        ":" = crossed(found, other, check_count),
-        "%in%" = crossed(found, other, check_count)
-      )
-    }
-    check_count(length(found))
+    size <- switch(
+      as.character(operation[[1]]),
+      "^" = raised(size, right),
+      "-" = size,
+      "+" = size + size_of_term(right, dot, widths),
+      "/" = size + within_all(size, size_of_term(right, dot, widths)),
+      "*" = {
+        other <- size_of_term(right, dot, widths)
+        size + other + size * other
+      },
+      size * size_of_term(right, dot, widths) # ":" and "%in%"
+    )
   }
-  found
+  size
 }
 
-single_term <- function(part, dot, widths, check_count) {
-  if (call_name(part) %in% c("(", "+")) {
-    term_widths(part[[2]], dot, widths, check_count)
-  } else if (is_chain(part, algebra)) {
-    term_widths(part, dot, widths, check_count)
+size_of_term <- function(part, dot, widths) {
+  if (call_name(part) %in% c("(", "+") || is_chain(part, algebra)) {
+    inner <- if (is_chain(part, algebra)) part else part[[2]]
+    size_of_terms(inner, dot, widths)
   } else if (identical(part, quote(.))) {
-    check_count(length(dot))
-    setNames(width_of(dot, widths), dot)
-  } else if (is.numeric(part) || is_call_of(part, "-") || is_call_of(part, "offset")) {
-    numeric()
+    c(terms = length(dot), columns = sum(width_of(dot, widths)))
+  } else if (is.numeric(part) || call_name(part) %in% c("-", "offset")) {
+    c(terms = 0, columns = 0)
   } else {
-    setNames(variable_width(part, widths), deparse1(part))
+    c(terms = 1, columns = variable_width(part, widths))
   }
 }
 
-either <- function(...) {
-  all <- c(...)
-  all[!duplicated(names(all))]
-}
-
-# Each with each. Those that are the same are found only afterwards, hence the factor.
-crossed <- function(a, b, check_count) {
-  check_count(length(a) * length(b) / 20)
-  made <- as.vector(outer(a, b))
-  parts <- outer(names(a), names(b), paste, sep = "\r")
-  names(made) <- vapply(strsplit(parts, "\r"), function(x) paste(sort(unique(x)), collapse = "\r"), "")
-  either(made)
+# Up to `power` of n terms at a time. Of all terms with this sum of columns, equal ones make most
+# (Maclaurin's inequality).
+raised <- function(size, power) {
+  n <- size[["terms"]]
+  at_a_time <- seq_len(min(power, n))
+  ways <- choose(n, at_a_time)
+  c(terms = sum(ways), columns = sum(ways * (size[["columns"]] / max(n, 1))^at_a_time))
 }
 
 # a/b is a + b within all of a.
-nested_in <- function(a, b) {
-  all_of_a <- paste(sort(unique(unlist(strsplit(names(a), "\r")))), collapse = "\r")
-  setNames(b * max(1, prod(a + 1)), sprintf("%s\r%s", all_of_a, names(b)))
+within_all <- function(size, other) {
+  n <- max(size[["terms"]], 1)
+  other * c(1, max(1, (size[["columns"]] / n)^n))
 }
 
 width_of <- function(names, widths) {

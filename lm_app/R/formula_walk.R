@@ -11,7 +11,13 @@
 #' @return An environment, in which what is wrong is noted.
 new_reader <- function(columns, is_stored = FALSE) {
   list2env(
-    list(columns = columns, is_stored = is_stored, problems = character(), unknown = character()),
+    list(
+      columns = columns,
+      is_stored = is_stored,
+      problems = character(), # whole sentences
+      unknown = character(), # names of columns that are none
+      lists_functions = FALSE # whether to list the functions that there are
+    ),
     parent = emptyenv()
   )
 }
@@ -20,8 +26,14 @@ add_problem <- function(reader, ...) {
   reader$problems <- unique(c(reader$problems, paste0(...)))
 }
 
+count_problems <- function(reader) length(reader$problems) + length(reader$unknown)
+
 refuse_problems <- function(reader, label) {
-  problems <- c(unknown_columns(reader$unknown, reader$columns), reader$problems)
+  problems <- c(
+    unknown_columns(reader$unknown, reader$columns),
+    reader$problems,
+    if (reader$lists_functions) paste("a formula may use", listed_functions())
+  )
   if (length(problems) > 0) {
     refuse(label, ": ", paste(problems, collapse = "; "))
   }
@@ -59,10 +71,8 @@ check_response <- function(reader, part) {
     add_problem(reader, "cbind() left of '~' makes several models; train one for each column")
   } else if (call_name(part) %in% c(not_one_number, "offset")) {
     add_problem(reader, call_name(part), "() can't be the response: it must be one number a row")
-  } else if (length(reader$problems) + length(reader$unknown) == 0) {
-    if (!uses_column(checked, reader$columns)) {
-      add_problem(reader, "the response, left of '~', must be a column of the data")
-    }
+  } else if (count_problems(reader) == 0 && !uses_column(checked, reader$columns)) {
+    add_problem(reader, "the response, left of '~', must be a column of the data")
   }
   checked
 }
@@ -106,6 +116,13 @@ check_term <- function(reader, part) {
   } else if (identical(part, quote(.))) {
     part
   } else if (is.name(part) || is.call(part)) {
+    known <- count_problems(reader)
+    checked <- check_value(reader, part)
+    if (count_problems(reader) == known && !uses_column(checked, reader$columns)) {
+      add_problem(reader, "the term '", brief(part), "' names no column of the data")
+    }
+    checked
+  } else if (is.character(part)) {
     check_value(reader, part)
   } else {
     if (!(is.numeric(part) && part %in% 0:1)) {
@@ -134,7 +151,8 @@ check_value <- function(reader, part, text_may_be = FALSE) {
   } else if (is.character(part) && text_may_be) {
     check_text(reader, part, "text")
   } else if (is.character(part)) {
-    add_problem(reader, "'", brief(part), "' is text where a column or a number belongs")
+    remedy <- "' is text where a column or a number belongs; a column's name has no quotes"
+    add_problem(reader, "'", brief(part), remedy)
   } else if (!is_plain(part, reader$is_stored) || is.null(part)) {
     add_problem(reader, "'", brief(part), "' is not allowed here")
   }
@@ -168,11 +186,12 @@ resolve_column <- function(name, columns) {
 
 check_call_part <- function(reader, part, text_may_be = FALSE) {
   name <- call_name(part)
-  if (reader$is_stored && !is.null(attributes(part)[["class"]])) {
-    add_problem(reader, "'", brief(part), "' has a class")
+  if (length(setdiff(names(attributes(part)), "names")) > 0) {
+    add_problem(reader, "'", brief(part), "' has attributes")
+    return(part)
   }
   if (!is_known_function(part)) {
-    add_problem(reader, why_refused(part))
+    note_refused_function(reader, part)
     return(part)
   }
   if (name %in% constant_functions) {
@@ -243,7 +262,13 @@ match_arguments <- function(formals, arguments) {
   before_dots <- formals[cumsum(formals == "...") == 0]
   for (i in which(given == "")) {
     free <- setdiff(before_dots, matched)
-    matched[i] <- if (length(free) > 0) free[1] else if ("..." %in% formals) "..." else NA
+    matched[i] <- if (length(free) > 0) {
+      free[1]
+    } else if ("..." %in% formals) {
+      "..."
+    } else {
+      NA
+    }
   }
   matched
 }
@@ -282,8 +307,13 @@ is_missing <- function(part) identical(part, quote(expr = ))
 is_plain <- function(part, is_stored) {
   (is.null(part) || is.numeric(part) || is.logical(part) || is.character(part)) &&
     !is.object(part) &&
-    (length(part) <= 1 && is.null(attributes(part)) ||
+    (length(part) <= 1 &&
+      is.null(attributes(part)) ||
       is_stored && all(names(attributes(part)) %in% c("names", "dim", "dimnames")))
 }
 
-brief <- function(part) shorten(if (is.character(part)) part else deparse1(part))
+# R does not deparse all that it parses, such as `function`(x, x).
+brief <- function(part) {
+  text <- if (is.character(part)) part else tryCatch(deparse1(part), error = function(e) "this")
+  shorten(text)
+}
