@@ -50,7 +50,7 @@ check_model_calls <- function(model) {
 check_stored_formula <- function(formula, columns) {
   check_size(formula, "stored model")
   bare <- formula
-  attributes(bare) <- NULL
+  attributes(bare) <- NULL # a class would have R call its methods
   reader <- new_reader(columns, is_stored = TRUE)
   check_value(reader, bare[[2]])
   check_terms(reader, bare[[3]])

@@ -139,6 +139,9 @@ check_together <- function(reader, part, name, arguments, formal) {
   if (name == "format" && !"format" %in% formal) {
     add_problem(reader, 'format() needs a format, such as format(day, "%Y")')
   }
+  if (name %in% c("ns", "bs") && formal[1] != "x") {
+    add_problem(reader, name, "(): its column must come first, such as ", name, "(x, df = 4)") # to R
+  }
   if (name %in% c("poly", "polym")) {
     check_poly(reader, arguments, formal)
   }
