@@ -70,7 +70,8 @@ check_stored_call <- function(call, columns) {
   if (!is.null(call$data) && !is.name(call$data)) {
     refuse("stored model: its call's data are no name")
   }
-  if (!is.null(call$na.action) && !as.character(call$na.action) %in% c("na.omit", "na.fail")) {
+  known_actions <- list(NULL, quote(na.omit), quote(na.fail))
+  if (!any(vapply(known_actions, identical, TRUE, call$na.action))) {
     refuse("stored model: its call's na.action is unknown")
   }
   for (part in list(call$weights, call$subset)) {

@@ -114,7 +114,7 @@ note_refused_function <- function(reader, part) {
     return(add_problem(reader, "'", brief(called), why))
   }
   suggestion <- did_you_mean(brief(called), names(formula_functions))
-  why <- "' is not one of the functions that a formula may use"
+  why <- "' is not one of the functions a formula may use"
   add_problem(reader, "'", brief(called), why, suggestion, make_column)
 }
 

@@ -111,7 +111,7 @@ refused <- list(
   list("mpg ~ paste(g, hp)", "cross columns by interaction(a, b)"),
   list("mpg ~ reorder(g, wt)", 'list them in their order in model.toml: [factors] g = ["b", "a"'),
   list("mpg ~ year(day)", 'use as.Date(), as.numeric() or format(day, "%Y")'),
-  list("mpg ~ Log(wt)", "is not one of the functions that a formula may use (did you mean 'log'?)"),
+  list("mpg ~ Log(wt)", "is not one of the functions a formula may use (did you mean 'log'?)"),
   list("mpg ~ utils::head(wt)", "'utils::head' is of a package"),
   list("mpg ~ base::poly(wt, 2)", "'base::poly' is of a package, or none that a formula may use"),
   list("mpg ~ stats:::poly(wt, 2)", "'stats:::poly' is of a package"),
@@ -368,7 +368,7 @@ test_that("all that is wrong is told at once", {
       "rnorm() is random, so that two trainings would differ; make the column in the data; ",
       "'[' takes a part of an object; name the column itself; ",
       "poly(): 'degree' must be a whole number from 1 to 50, not '99'; ",
-      "'foo' is not one of the functions that a formula may use; make the column in the data; ",
+      "'foo' is not one of the functions a formula may use; make the column in the data; ",
       "a formula may use c, seq, "
     )
   )
