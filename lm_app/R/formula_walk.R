@@ -16,6 +16,7 @@ new_reader <- function(columns, is_stored = FALSE) {
       is_stored = is_stored,
       problems = character(), # whole sentences
       unknown = character(), # names of columns that are none
+      term = NULL, # that is being read, right of '~'
       lists_functions = FALSE # whether to list the functions that there are
     ),
     parent = emptyenv()
@@ -117,6 +118,7 @@ check_term <- function(reader, part) {
     part
   } else if (is.name(part) || is.call(part)) {
     known <- count_problems(reader)
+    reader$term <- part
     checked <- check_value(reader, part)
     if (count_problems(reader) == known && !uses_column(checked, reader$columns)) {
       add_problem(reader, "the term '", brief(part), "' names no column of the data")
