@@ -51,7 +51,7 @@ refused_functions <- list(
   list(
     # fmt: skip
     names = c(
-      "s", "te", "ti", "t2", "lo", "nsk", "rcs", "lsp", "pspline", "pb", "cs", "gam", "boxCox",
+      "s", "te", "ti", "t2", "lo", "nsk", "rcs", "lsp", "pspline", "pb", "cs", "boxCox",
       "bcPower", "yjPower", "boxCoxVariable", "polySpline", "naturalSpline", "bSpline", "iSpline"
     ),
     why = "is a package's function; use ns(), bs() or poly(), or make the column in the data"
@@ -148,7 +148,7 @@ check_together <- function(reader, part, name, arguments, formal) {
       "make it a term by itself, or write numbers, such as I((x - 10) / 2)"
     )
   }
-  if (name %in% c("ns", "bs") && formal[1] != "x") {
+  if (name %in% c("ns", "bs") && isFALSE(formal[1] == "x")) {
     add_problem(reader, name, "(): its column must come first, such as ", name, "(x, df = 4)") # to R
   }
   if (name %in% c("poly", "polym")) {

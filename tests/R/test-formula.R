@@ -121,6 +121,7 @@ refused <- list(
   list("mpg ~ base::'log'(wt)", "is of a package"),
   list("mpg ~ base::wt", "'::' is not one of the functions"),
   list("mpg ~ log()", "'log()': log() needs its argument 'x'"),
+  list("mpg ~ ns()", "ns() needs its argument 'x'"),
   list("mpg ~ log(base = 2)", "log() needs its argument 'x'"),
   list("mpg ~ log(wt, 2, 3)", "log() has too many arguments, or one twice; it takes x, base"),
   list("mpg ~ log(x = wt, x = hp)", "log() has too many arguments, or one twice"),
