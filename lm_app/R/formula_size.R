@@ -4,13 +4,13 @@
 #'
 #' @param formula What read_formula() returned.
 #' @param columns The names of all columns of the data.
-#' @param widths Named numbers: how many columns of the model matrix each column of the data makes,
-#'   its levels less one for text. A column that is not named makes one.
+#' @param data The data, of which the levels of text and factors are counted; or NULL, and each
+#'   column counts as one.
 #' @param label What the message calls the formula.
 #' @return The estimated number of columns of the model matrix, invisibly.
-check_formula_size <- function(formula, columns, widths = numeric(), label = "the formula") {
+check_formula_size <- function(formula, columns, data = NULL, label = "the formula") {
   dot <- setdiff(columns, all.vars(formula[[2]]))
-  size <- size_of_terms(formula[[3]], dot, widths)
+  size <- size_of_terms(formula[[3]], dot, data)
   for (what in names(size)) {
     if (size[[what]] > formula_limits[[what]]) {
       limit <- paste(formula_limits[[what]], what)
@@ -21,41 +21,41 @@ check_formula_size <- function(formula, columns, widths = numeric(), label = "th
 }
 
 # The numbers of terms and of columns: at most so many, as what stands twice is counted twice.
-size_of_terms <- function(part, dot, widths) {
+size_of_terms <- function(part, dot, data) {
   chain <- list()
   while (is_chain(part, algebra)) {
     chain <- c(list(part), chain)
     part <- part[[2]]
   }
-  size <- size_of_term(part, dot, widths)
+  size <- size_of_term(part, dot, data)
   for (operation in chain) {
     right <- operation[[3]]
     size <- switch(
       as.character(operation[[1]]),
       "^" = raised(size, right),
       "-" = size,
-      "+" = size + size_of_term(right, dot, widths),
-      "/" = size + within_all(size, size_of_term(right, dot, widths)),
+      "+" = size + size_of_term(right, dot, data),
+      "/" = size + within_all(size, size_of_term(right, dot, data)),
       "*" = {
-        other <- size_of_term(right, dot, widths)
+        other <- size_of_term(right, dot, data)
         size + other + size * other
       },
-      size * size_of_term(right, dot, widths) # ":" and "%in%"
+      size * size_of_term(right, dot, data) # ":" and "%in%"
     )
   }
   size
 }
 
-size_of_term <- function(part, dot, widths) {
+size_of_term <- function(part, dot, data) {
   if (call_name(part) %in% c("(", "+") || is_chain(part, algebra)) {
     inner <- if (is_chain(part, algebra)) part else part[[2]]
-    size_of_terms(inner, dot, widths)
+    size_of_terms(inner, dot, data)
   } else if (identical(part, quote(.))) {
-    c(terms = length(dot), columns = sum(width_of(dot, widths)))
+    c(terms = length(dot), columns = sum(width_of(dot, data)))
   } else if (is.numeric(part) || call_name(part) %in% c("-", "offset")) {
     c(terms = 0, columns = 0)
   } else {
-    c(terms = 1, columns = variable_width(part, widths))
+    c(terms = 1, columns = variable_width(part, data))
   }
 }
 
@@ -74,16 +74,27 @@ within_all <- function(size, other) {
   other * c(1, max(1, (size[["columns"]] / n)^n))
 }
 
-width_of <- function(names, widths) {
-  found <- unname(widths[names])
-  ifelse(is.na(found), 1, found)
+# A column's number of levels less one; numbers have none, unless they are made a factor.
+width_of <- function(names, data, is_factor = FALSE) {
+  vapply(
+    names,
+    function(name) {
+      values <- data[[name]]
+      has_levels <- is_factor || is.character(values) || is.factor(values)
+      if (has_levels) max(1, length(unique(values)) - 1) else 1
+    },
+    0,
+    USE.NAMES = FALSE
+  )
 }
 
+makes_factor <- c("factor", "as.factor", "ordered", "relevel", "interaction", "C", "as.character")
+
 # How many columns one variable makes.
-variable_width <- function(part, widths) {
+variable_width <- function(part, data, is_factor = FALSE) {
   name <- call_name(part)
   if (is.name(part)) {
-    return(width_of(as.character(part), widths))
+    return(width_of(as.character(part), data, is_factor))
   }
   arguments <- as.list(part)[-1]
   formal <- match_arguments(names(formula_functions[[name]]), arguments)
@@ -93,7 +104,7 @@ variable_width <- function(part, widths) {
   }
   arguments <- c(arguments, list(NULL))
   values <- arguments[c(formal %in% c("x", "object", "..."), FALSE)]
-  of_values <- vapply(values, variable_width_or_one, 0, widths)
+  of_values <- vapply(values, variable_width_or_one, 0, data, name %in% makes_factor)
   switch(
     name,
     poly = ,
@@ -110,9 +121,9 @@ variable_width <- function(part, widths) {
   )
 }
 
-variable_width_or_one <- function(part, widths) {
+variable_width_or_one <- function(part, data, is_factor) {
   if (is.name(part) || is.call(part) && call_name(part) %in% names(formula_functions)) {
-    variable_width(part, widths)
+    variable_width(part, data, is_factor)
   } else {
     1
   }

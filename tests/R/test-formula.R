@@ -666,22 +666,29 @@ test_that("what R keeps of a fit passes as a call of a stored model only", {
 })
 
 test_that("the number of columns is estimated from the data's levels", {
-  size <- function(formula, ...) {
-    check_formula_size(formula, c("y", "a", "b", "x", "z"), c(numeric(), ...))
-  }
+  data <- data.frame(y = 1:60, a = rep(letters[1:10], 6), x = rep(1:20, 3), z = 60:1)
+  data$b <- factor(rep(c("p", "q", "r"), 20))
+  size <- function(formula) check_formula_size(formula, names(data), data)
   expect_equal(size(y ~ x + z), 2)
-  expect_equal(size(y ~ .), 4)
-  expect_equal(size(y ~ . - x), 4) # at most
-  expect_equal(size(y ~ a * b, a = 9, b = 2), 9 + 2 + 18)
-  expect_equal(size(y ~ a:b + a %in% x, a = 9, b = 2), 18 + 9)
-  expect_equal(size(y ~ a / b, a = 9, b = 2), 9 + 18)
-  expect_equal(size(y ~ (a + b)^2, a = 2, b = 2), 4 + 4)
+  expect_equal(size(y ~ .), 9 + 2 + 2)
+  expect_equal(size(y ~ . - x), 9 + 2 + 2) # at most
+  expect_equal(size(y ~ a * b), 9 + 2 + 18)
+  expect_equal(size(y ~ a:b + a %in% x), 18 + 9)
+  expect_equal(size(y ~ a / b), 9 + 18)
+  expect_equal(size(y ~ (b + x)^2), 3 + 1.5^2)
   expect_equal(size(y ~ 1), 0)
   expect_equal(size(y ~ offset(x) + 0 + -z), 0)
   expect_equal(size(y ~ poly(x, 3) + poly(x, z, degree = 3)), 3 + 9)
   expect_equal(size(y ~ ns(x, 4) + bs(z, knots = c(1, 2))), 4 + 6)
   expect_equal(size(y ~ cut(x, c(0, 1, 2, 3)) + cbind(x, z, 1)), 2 + 3)
-  expect_equal(size(y ~ interaction(a, b) + factor(a, 1:20), a = 9, b = 2), 30 + 19)
+  expect_equal(size(y ~ interaction(a, b) + factor(a, 1:20)), 30 + 19)
+  expect_equal(size(y ~ factor(x) + as.factor(x) + C(b, contr.sum) + as.character(x)), 19 * 3 + 2)
   expect_equal(size(y ~ months(x) + weekdays(x) + log(x + 1)), 11 + 6 + 1)
-  expect_refusal(size(y ~ a * b, a = 100, b = 100), "it has more than 5000 columns")
+  many <- as.data.frame(lapply(1:3, function(i) paste(1:100)))
+  names(many) <- c("y", "a", "b")
+  expect_refusal(check_formula_size(y ~ a * b, names(many), many), "it has more than 5000 columns")
+  expect_refusal(
+    check_formula_size(y ~ interaction(a, b), names(many), many, "formula 'f'"),
+    "formula 'f': it has more than 5000 columns; name the terms that you need"
+  )
 })
