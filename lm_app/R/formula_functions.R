@@ -68,10 +68,10 @@ formula_functions <- c(
       ordered = "flag"
     ),
     ordered = list(x = "value", levels = "constants", labels = "constants"),
-    relevel = list(x = "column", ref = "one_text"),
+    relevel = list(x = "with_levels", ref = "one_text"),
     interaction = list("..." = "value", drop = "flag", sep = "one_text", lex.order = "flag"),
     C = list(
-      object = "value",
+      object = "with_levels",
       contr = "contrasts",
       how.many = "df",
       "..." = "refused",
@@ -120,10 +120,16 @@ argument_kinds <- list(
     add_problem(reader, where, " is not allowed")
     part
   },
-  column = function(reader, part, where) {
-    if (!is.name(part)) {
-      remedy <- ' must be a column; or list its levels in their order: [factors] g = ["b", "a", "c"]'
-      add_problem(reader, where, remedy)
+  # At a prediction, factor(g) has the levels of its rows only, and R stops.
+  with_levels = function(reader, part, where) {
+    has_levels <- call_name(part) %in% c("factor", "ordered") && "levels" %in% names(part)
+    if (!(is.name(part) || has_levels || call_name(part) == "cut")) {
+      add_problem(
+        reader,
+        where,
+        ' must be a column that is a factor by model.toml, [factors] g = ["a", "b"], ',
+        'or have its levels, such as factor(g, levels = c("a", "b"))'
+      )
     }
     check_value(reader, part)
   },

@@ -31,7 +31,7 @@ check_model_calls <- function(model) {
   }
   check_size(model_terms, "stored model")
   response_columns <- all.vars(model_terms[[2]])
-  columns <- c(names(model$probe), response_columns)
+  columns <- c(names(model$predictors), names(model$probe), response_columns)
   check_stored_formula(model_terms, columns)
   for (name in c("variables", "predvars")) {
     variables <- attr(model_terms, name)

@@ -37,6 +37,8 @@ passes <- c(
   "mpg ~ weekdays(day) + months(day, abbreviate = TRUE) + quarters(day) + format(day, '%Y')",
   "mpg ~ I(day > as.Date('2024-02-01')) + (g == 'a') + I(g %in% c('a', 'b')) + (wt > 1 | hp > 2)",
   "mpg ~ C(g, contr.sum) + C(g, 'contr.helmert') + C(g, sum) + C(g, contr = contr.SAS, 1)",
+  "mpg ~ C(factor(g, levels = c('a', 'b')), contr.sum) + C(cut(wt, 1:4), sum)",
+  "mpg ~ relevel(factor(g, levels = c('a', 'b')), 'b')",
   "mpg ~ C(g, base = 2) + C(g, c(-1, 0, 1)) + C(g, matrix(c(-1, 0, 1, 2, 3, 1), 3, 2))",
   "mpg ~ sin(2 * pi * wt / 12) + wt %% 2 + wt %/% 2 - hp",
   "mpg ~ wt + # a comment\n hp"
@@ -150,7 +152,8 @@ refused <- list(
   list("mpg ~ poly(wt, coefs = list(1))", "poly(): 'coefs' is not allowed"),
   list("mpg ~ poly(wt, 2.5)", "'degree' must be a whole number from 1 to 50, not '2.5'"),
   list("mpg ~ poly(wt, -1)", "'degree' must be a whole number from 1 to 50"),
-  list("mpg ~ relevel(factor(g), 'a')", 'list its levels in their order: [factors] g = ["b", "a"'),
+  list("mpg ~ relevel(factor(g), 'a')", 'a factor by model.toml, [factors] g = ["a", "b"]'),
+  list("mpg ~ C(as.factor(g), contr.sum)", 'such as factor(g, levels = c("a", "b"))'),
   list("mpg ~ format(day)", 'format() needs a format, such as format(day, "%Y")'),
   list("mpg ~ format(wt, width = 1e9)", "format() has no argument 'width'"),
   list("mpg ~ as.Date(day, format = day)", "'format' must be text in quotes, not 'day'"),
