@@ -61,7 +61,7 @@ def test_a_column_does_not_hide_a_key(models: Path, client: Client) -> None:
 BAD_DATA = {
     "": "is empty",
     "time,distance\n": "has a header and no observations",
-    "time,distanc\n1,2\n2,4\n3,5\n": "the data have no column 'distance'; their columns are time, distanc",
+    "time,distanc\n1,2\n2,4\n3,5\n": "no column 'distance' (did you mean 'distanc'?); their columns are time, distanc",
     "time,distance\n1,2\n2,abc\n3,5\n": "column 'distance', row 2: 'abc' is not a number",
     "time,distance\n1,2\n2,NA\n3,5\n": "column 'distance', row 2: the value is missing (NA)",
     "time,distance\n1,2\n2,\n3,5\n": "column 'distance', row 2: the value is missing (NA)",
