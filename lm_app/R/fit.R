@@ -22,7 +22,7 @@ fit_model <- function(request, data, stepwise = "none", na = "omit") {
   if (stepwise != "none") {
     data <- same_rows(model, data)
     steps <- capture.output(model <- run_step(request, data, stepwise), split = TRUE)
-    if (length(attr(model$terms, "term.labels")) == 0) {
+    if (length(term_labels(model$terms)) == 0 && length(term_labels(request$terms)) > 0) {
       refuse(
         "stepwise selection dropped every predictor; none of them helps to predict the response"
       )
