@@ -95,7 +95,13 @@ response_faults <- function(request, data) {
   }
   known <- if (is.numeric(response)) response[is.finite(response)]
   if (length(known) > 1 && min(known) == max(known)) {
-    paste0("the response, ", label, ", is ", known[1], " in each row: nothing can be learnt from it")
+    paste0(
+      "the response, ",
+      label,
+      ", is ",
+      known[1],
+      " in each row: nothing can be learnt from it"
+    )
   }
 }
 

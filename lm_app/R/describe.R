@@ -153,7 +153,13 @@ describe_predictor <- function(name, data, counted_data, model) {
     return(list(name = name, type = "logical"))
   }
   range_of <- function(f) if (is_date(values)) as_text(f(counted_values)) else f(counted_values)
-  type <- if (inherits(values, "Date")) "date" else if (is_date(values)) "datetime" else "numeric"
+  type <- if (inherits(values, "Date")) {
+    "date"
+  } else if (is_date(values)) {
+    "datetime"
+  } else {
+    "numeric"
+  }
   described <- list(name = name, type = type, min = range_of(min), max = range_of(max))
   if (type == "numeric" && is_only_a_factor(name, formula(model)[[3]])) {
     described$values <- I(sort(unique(values)))

@@ -102,7 +102,7 @@ same_rows <- function(model, data) {
 rows_for_poly <- function(request, data) {
   is_missing <- logical(nrow(data))
   labels <- character()
-  for (part in calls_of(c("poly", "polym"), request$terms)) {
+  for (part in calls_of(c("poly", "polym"), attr(request$terms, "variables"))) {
     for (argument in as.list(part)[-1]) {
       values <- value_of(argument, data)
       lacks <- NROW(values) == nrow(data) && is.atomic(values) && anyNA(values)

@@ -172,7 +172,7 @@ infinite_fault <- function(variable, label, value, rows, data) {
   }
   if (is.name(variable)) {
     texts <- rows_text(rows[bad], value[bad])
-    return(paste0("column '", label, "': ", texts, "; correct it, or leave the row empty"))
+    return(paste0("column '", label, "': ", texts, "; correct it, or leave the field empty"))
   }
   inside <- intersect(all.vars(variable), names(data))
   first <- data[match(rows[bad[1]], attr(data, "row.names")), inside, drop = FALSE]
@@ -181,10 +181,12 @@ infinite_fault <- function(variable, label, value, rows, data) {
     "'",
     label,
     "' is not finite in ",
-    some(paste("row", rows[bad]), 3),
+    if (length(bad) > 1) paste0(length(bad), " rows, the first is "),
+    "row ",
+    rows[bad[1]],
     " (",
     because,
-    " in the first); leave such rows out by a subset"
+    "); leave such rows out by a subset"
   )
 }
 

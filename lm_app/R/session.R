@@ -5,7 +5,8 @@
 #' Text is UTF-8, months and days have English names, and levels are sorted as in an English
 #' session.
 prepare_session <- function() {
-  for (locale in c("C.UTF-8", "en_US.UTF-8", "UTF-8")) { # Linux, macOS
+  for (locale in c("C.UTF-8", "en_US.UTF-8", "UTF-8")) {
+    # Linux, macOS
     if (nzchar(suppressWarnings(Sys.setlocale("LC_CTYPE", locale)))) {
       break
     }
