@@ -19,6 +19,7 @@ complete_up_to <- 1000L
 describe <- function(model, model_summary, leverages, printed, data, request, fit) {
   estimates <- coef(model)
   slopes <- estimates[names(estimates) != "(Intercept)"]
+  data <- droplevels(data) # a level without a row is not offered, as R would refuse it
   variables <- intersect(all.vars(formula(model)), names(data))
   columns <- data[c(variables, setdiff(request$columns, variables))]
   counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))

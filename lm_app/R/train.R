@@ -146,13 +146,7 @@ drop_copies <- function(model) {
   model
 }
 
-# These rows of the data, and of their factors the levels that they have.
-rows_of <- function(data, rows) {
-  if (length(rows) < nrow(data)) {
-    data <- data[rows, , drop = FALSE]
-  }
-  droplevels(data)
-}
+rows_of <- function(data, rows) if (length(rows) < nrow(data)) data[rows, , drop = FALSE] else data
 
 #' Tell which observations of a fit count
 #'
