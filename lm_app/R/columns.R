@@ -107,10 +107,15 @@ response_faults <- function(request, data) {
 
 # Weights and subset say something of each row.
 row_faults <- function(request, data) {
-  c(weight_faults(request$weights, data), subset_faults(request$subset, data))
+  faults <- subset_faults(request$subset, data)
+  if (length(faults) == 0) {
+    in_subset <- if (is.null(request$subset)) TRUE else value_of(request$subset, data) %in% TRUE
+    faults <- weight_faults(request$weights, data, in_subset)
+  }
+  faults
 }
 
-weight_faults <- function(expression, data) {
+weight_faults <- function(expression, data, in_subset) {
   if (is.null(expression)) {
     return(NULL)
   }
@@ -122,6 +127,7 @@ weight_faults <- function(expression, data) {
   if (!(is.numeric(values) || is.logical(values)) || length(values) != nrow(data)) {
     return(paste0(what, " must be a number for each row"))
   }
+  values[!in_subset] <- NA
   bad <- which(values < 0 | is.infinite(values))
   if (length(bad) > 0) {
     return(paste0(what, ": ", rows_text(bad, values[bad]), "; a weight is finite and not negative"))
