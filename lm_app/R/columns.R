@@ -1,8 +1,6 @@
 # The columns that lm() will use: made factors of where that is declared, and refused, with column
 # and row, where lm() could not take them. Whatever is wrong is told at once.
 
-known_contrasts <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS")
-
 #' Take the columns that a request uses, as lm() is to have them
 #'
 #' @param all_columns A data frame.
@@ -13,7 +11,7 @@ model_columns <- function(all_columns, request, factors, ordered, problems) {
   data <- all_columns[request$used]
   spoilt <- intersect(request$used, names(problems))
   faults <- c(
-    unknown_columns(c(names(factors), ordered), names(all_columns)),
+    unknown_columns(setdiff(names(factors), names(all_columns)), names(all_columns)),
     sprintf("'%s' can't be ordered: it is not among the factors", setdiff(ordered, names(factors))),
     contrast_faults(request),
     unlist(problems[spoilt], use.names = FALSE)
@@ -28,19 +26,6 @@ model_columns <- function(all_columns, request, factors, ordered, problems) {
   }
   refuse_all(faults)
   data
-}
-
-unknown_columns <- function(wanted, available) {
-  unknown <- setdiff(wanted, available)
-  if (length(unknown) == 0) {
-    return(NULL)
-  }
-  paste0(
-    "the data have no column ",
-    paste0("'", unknown, "'", collapse = ", "),
-    "; their columns are ",
-    toString(available)
-  )
 }
 
 contrast_faults <- function(request) {

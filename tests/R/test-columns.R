@@ -81,7 +81,7 @@ test_that("of many unknown levels a few are told", {
 
 refusals <- list(
   list("x ~ z", "the response, x, is text ('b', 'a', 'c'); it must be numbers"),
-  list("poly(y, 2) ~ z", "the response, poly(y, 2), has columns; lm() takes one response"),
+  list("scale(y) ~ z", "the response, scale(y), has columns; lm() takes one response"),
   list("same ~ z", "the response, same, is 4 in each row: nothing can be learnt from it"),
   list("day ~ z", "the response, day, is a date; write as.numeric(day)")
 )
