@@ -76,7 +76,11 @@ with_fewest_rows <- function(model, f) {
   }
   count <- length(model$predictors)
   function(x, interval, level) {
-    if (length(x) > count) f(x, interval, level) else f(rep(x, each = 2), interval, level)[c(TRUE, FALSE)]
+    if (length(x) > count) {
+      f(x, interval, level)
+    } else {
+      f(rep(x, each = 2), interval, level)[c(TRUE, FALSE)]
+    }
   }
 }
 
