@@ -121,7 +121,7 @@ equation <- function(model) {
 describe_predictor <- function(name, data) {
   values <- data[[name]]
   if (is.factor(values)) {
-    list(name = name, type = "factor", levels = I(levels(values)))
+    list(name = name, type = "factor", levels = I(kind_of(values)$levels)) # as predict() takes them
   } else if (is.logical(values)) {
     list(name = name, type = "logical")
   } else {
