@@ -32,6 +32,7 @@ is_trained <- function(model) {
 #'   returns, its value the same vector. `unseen`: a function of `x`; see unseen_levels().
 prepare_predict <- function(model) {
   model <- with_predictors(model)
+  check_model_calls(model)
   fallback <- ask_predict(model)
   fast <- proven_fast_path(model)
   # What the model keeps grows old in R's collector now (1 ms); else every collection looks through

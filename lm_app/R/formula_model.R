@@ -17,7 +17,7 @@ check_call <- function(call, columns) {
 
 #' Check all that predict() may evaluate of a stored model
 #'
-#' @param model An lm as train() made it; the types of its parts are R's, checked before.
+#' @param model An lm as strip_for_prediction() made it; the types of its parts are R's, checked before.
 #' @return TRUE. Refuses where its terms, predvars, call or contrasts hold anything but what
 #'   read_formula() lets through.
 check_model_calls <- function(model) {
@@ -31,7 +31,7 @@ check_model_calls <- function(model) {
   }
   check_size(model_terms, "stored model")
   response_columns <- all.vars(model_terms[[2]])
-  columns <- c(names(model$probe), response_columns)
+  columns <- c(names(model$predictors), response_columns)
   check_stored_formula(model_terms, columns)
   for (name in c("variables", "predvars")) {
     variables <- attr(model_terms, name)

@@ -16,7 +16,6 @@ from lm_app.engine.convert import doubles
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
 from tests.conftest import live_file
-from tests.predict.test_predict import faults
 
 DATA = """
 day <- as.Date("2024-01-01") + 0:59
@@ -63,6 +62,12 @@ PREDICTORS: dict[str, dict[str, Any]] = {
     "on": {"type": "logical"},
 }
 PATH = "/lm/api/models/kinds/predict"
+
+
+def faults(answer: Any) -> dict[tuple[Any, ...], str]:
+    """The messages of a 422 by their places."""
+    assert answer.status_code == 422
+    return {tuple(fault["loc"]): fault["msg"] for fault in answer.json()["errors"]}
 
 
 def post_to(client: Client, path: str, body: Any) -> Any:
