@@ -17,7 +17,7 @@ check_call <- function(call, columns) {
 
 #' Check all that predict() may evaluate of a stored model
 #'
-#' @param model An lm as train() made it; the types of its parts are R's, checked before.
+#' @param model An lm as strip_for_prediction() made it; the types of its parts are R's, checked before.
 #' @return TRUE. Refuses where its terms, predvars, call or contrasts hold anything but what
 #'   read_formula() lets through.
 check_model_calls <- function(model) {

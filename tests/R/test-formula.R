@@ -520,7 +520,7 @@ stored <- function(model, data) {
   environment(model$terms) <- globalenv()
   model$call$formula <- formula(model$terms)
   model$call$data <- quote(data)
-  c(model[c("terms", "call", "contrasts")], list(probe = data[used]))
+  c(model[c("terms", "call", "contrasts")], list(predictors = data[used]))
 }
 
 # A formula for each function, and data of every kind.
