@@ -1,6 +1,6 @@
 """Fit a model to data: a recipe becomes a candidate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +31,8 @@ class Candidate:
     made_from: dict[str, Any]
     trained: Trained
     plots: dict[str, bytes]
+    notes: list[str] = field(default_factory=list)
+    """What the reader of the data has to tell."""
 
 
 def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, draw: bool = True) -> Candidate:

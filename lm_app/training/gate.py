@@ -8,6 +8,8 @@ from lm_app.engine.lm import Trained
 
 TOLERANCE = 0.05
 """How much worse than the live version's a leave-one-out error may be: 5 %."""
+NOISE = 1e-12
+"""Of the response: what an error may be of an exact fit, by the rounding of numbers alone."""
 MORE_LEFT_OUT = 0.05
 """How much greater the share of rows left out may be: 5 percentage points."""
 
@@ -92,14 +94,24 @@ def _objections(live: Info, candidate: Info, live_press: float | None) -> Iterat
     (omitted, read), (live_omitted, live_read) = _rows_left_out(candidate), _rows_left_out(live)
     if omitted / read > live_omitted / live_read + MORE_LEFT_OUT:
         yield f"{omitted} of {read} rows are left out, and were {live_omitted} of {live_read}"
+    errors = _errors(live, candidate, live_press)
+    if errors and errors[1] > errors[0] * (1 + TOLERANCE) + NOISE * _scale(candidate):
+        much = f"more than {TOLERANCE:.0%} above the live version's {errors[0]:.6g}"
+        yield f"its PRESS RMSE of {errors[1]:.6g} is {much}"
+
+
+def _scale(info: Info) -> float:
+    fitted = info["fitted_values"]
+    scale: float = max(map(abs, fitted if isinstance(fitted, list) else (fitted["min"], fitted["max"])))
+    return scale
+
+
+def _errors(live: Info, candidate: Info, live_press: float | None) -> tuple[float, float] | None:
+    """Return the leave-one-out errors where they can be compared: the live version's and the candidate's."""
     press = candidate["press_rmse"]
-    if _press_is_comparable(live, candidate, live_press) and press > live_press * (1 + TOLERANCE):
-        much = f"more than {TOLERANCE:.0%} above the live version's {live_press:.6g}"
-        yield f"its PRESS RMSE of {press:.6g} is {much}"
-
-
-def _press_is_comparable(live: Info, candidate: Info, live_press: float | None) -> bool:
-    return None not in (live_press, candidate["press_rmse"]) and live["response"] == candidate["response"]
+    if live_press is None or press is None or live["response"] != candidate["response"]:
+        return None
+    return live_press, press
 
 
 def _not_compared(live: Info, candidate: Info, live_press: float | None) -> Iterator[str]:
@@ -116,17 +128,12 @@ def _not_compared(live: Info, candidate: Info, live_press: float | None) -> Iter
 
 
 def _verdicts(live: Info, candidate: Info, live_press: float | None, same_data: bool) -> Iterator[tuple[str, str]]:
-    values = []
-    if _press_is_comparable(live, candidate, live_press):
-        values.append((PRESS, live_press, candidate["press_rmse"], False))
+    errors = _errors(live, candidate, live_press)
+    values = [(PRESS, *errors, False)] if errors else []
     if same_data and live["response"] == candidate["response"]:
-        values += [
-            (what, live[key], candidate[key], HIGHER_IS_BETTER[what])
-            for what, key in MEASURES.items()
-            if what in HIGHER_IS_BETTER
-        ]
+        values += [(what, live[MEASURES[what]], candidate[MEASURES[what]], up) for what, up in HIGHER_IS_BETTER.items()]
     for what, before, after, higher_is_better in values:
-        if _text(before) != _text(after):
+        if None not in (before, after) and _text(before) != _text(after):
             yield what, "better" if (after > before) == higher_is_better else "worse"
 
 
