@@ -44,8 +44,7 @@ def goes_back(folder: ModelFolder, candidate: Candidate, own: Path) -> str | Non
     rows = f"{data['rows']} rows, " if "rows" in data else ""
     return (
         f"the live version was trained on other data ({rows}sha256 {data['sha256'][:12]}..., from {data['source']}); "
-        f"this training would go back to {own.name} ({rows_of(candidate)} rows); to keep the newer data, "
-        "train with --data FILE --keep-data"
+        f"this training would go back to {own.name} ({rows_of(candidate)} rows)"
     )
 
 

@@ -145,15 +145,15 @@ def _update(
         candidate.trained,
         same_data=live is not None and live.recipe.get("data_sha256") == made_from["data_sha256"],
     )
+    remedy = "publish it all the same with --force"
     if data is None and (objection := goes_back(folder, candidate, own)):
         comparison.objections.append(objection)
+        remedy += ", or keep the other data with --data FILE --keep-data"
     report = Report(candidate, comparison, live)
     if dry_run:
         return report
     if comparison.objections and not force:
-        raise NotPublished(
-            f"not published: {'; '.join(comparison.objections)}; publish it all the same with --force", report
-        )
+        raise NotPublished(f"not published: {'; '.join(comparison.objections)}; {remedy}", report)
     source = describe_source(candidate, file, own)
     return replace(report, version=release(folder, candidate, comparison, live, source))
 

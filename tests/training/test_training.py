@@ -14,8 +14,8 @@ def test_update_lm_trains_all_models_and_says_what_it_wrote(models: Path, capsys
     output = capsys.readouterr().out
     for name in ("timedistance", "heightweight"):
         version = (models / name / "live").read_text().strip()
+        assert f"{name}: version {version} is live: {models}/{name}/versions/{version}\n" in output
         for file in ("modelr.pickle", "model_info.json", "manifest.json", "MODEL_CARD.md", "fit.svg", "normal_qq.svg"):
-            assert f"{name}: wrote {models}/{name}/versions/{version}/{file}\n" in output
             assert (models / name / "versions" / version / file).is_file()
     assert "Residual standard error: 6.719 on 8 degrees of freedom" in output
 
@@ -115,10 +115,10 @@ def test_bad_formula_is_one_line(models: Path, capsys: pytest.CaptureFixture[str
 
 BAD_TOML = {
     "title =": "model.toml is not TOML",
-    'title = "t"\ndata = "timedistance.csv"\n': "model.toml: formula: Field required",
-    'title = "t"\ndata = "../x.csv"\nformula = "y ~ x"': "model.toml: data: String should match pattern",
+    'title = "t"\ndata = "timedistance.csv"\n': "model.toml: formula is missing; it must be a text",
+    'title = "t"\ndata = "../x.csv"\nformula = "y ~ x"': "model.toml: data: \"../x.csv\" is not allowed",
     'title = "t"\ndata = "x.csv"\nformula = "y ~ x"': "x.csv' does not exist",
-    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml: colour: Extra inputs",
+    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml has no key 'colour'; there are: title",
     'title = "t"\ndata = "timedistance.csv"\nformula = "time ~ distance"\nweights = "w"': "the data have no column 'w'",
 }
 
