@@ -3,6 +3,7 @@
 LmError
 ├── TrainingError           nothing was published
 │   └── NotPublished
+├── DataError               bytes are not a table
 ├── RError              422   R refused
 ├── Unknown             404
 │   ├── UnknownModel
@@ -43,6 +44,10 @@ class NotPublished(TrainingError):
     def __init__(self, message: str, report: Any) -> None:
         super().__init__(message)
         self.report = report
+
+
+class DataError(LmError):
+    """Bytes are not a table that can be read."""
 
 
 class RError(LmError):

@@ -10,8 +10,9 @@ from typing import Any, Literal, NamedTuple
 
 from rpy2 import rinterface
 
+from lm_app.data.table import Table
 from lm_app.engine import runtime
-from lm_app.engine.convert import doubles, json_value, named_list, optional, strings
+from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
 from lm_app.engine.fast import FastPredict
 from lm_app.errors import RError
 
@@ -46,30 +47,39 @@ class Prediction(NamedTuple):
 
 
 def train(
-    file: Path,
+    table: Table,
     formula: str,
     *,
     weights: str | None = None,
+    subset: str | None = None,
     factors: Mapping[str, Sequence[str]] | None = None,
+    ordered: Sequence[str] = (),
+    contrasts: Mapping[str, str] | None = None,
     stepwise: str = "none",
-    csv: Mapping[str, str | Sequence[str]] | None = None,
+    na: str = "omit",
     plots: Path | None = None,
     live_formula: str | None = None,
     live_weights: str | None = None,
     console: runtime.Console = runtime.SILENT,
 ) -> Trained:
-    """Fit an lm to a CSV file; see train() in train.R for the arguments. Raises RError with one line."""
+    """Fit an lm to a table; see train() in train.R for the arguments. Raises RError with one line."""
 
     def job() -> Trained:
         with runtime.connected(console):
+            data, _ = runtime.call("data_frame", data_frame_columns(table))
             value, warned = runtime.call(
                 "train",
-                str(file),
+                data,
                 formula,
                 weights=optional(weights),
+                subset=optional(subset),
                 factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
+                ordered=strings(ordered),
+                contrasts=named_list({name: strings(contrast) for name, contrast in (contrasts or {}).items()}),
                 stepwise=stepwise,
-                csv=named_list({name: strings(value) for name, value in (csv or {}).items()}),
+                na=na,
+                row_names=optional(table.row_names),
+                problems=named_list({name: strings(problem) for name, problem in table.problems.items()}),
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),

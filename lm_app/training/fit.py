@@ -5,9 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lm_app.data.reading import read_table
 from lm_app.engine.lm import Trained, train
 from lm_app.engine.runtime import Console
-from lm_app.errors import TrainingError
+from lm_app.errors import DataError, TrainingError
 from lm_app.training.recipe import Recipe
 
 
@@ -41,14 +42,18 @@ def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, 
     The plots are drawn now, before the gate, as only now R has the data. Raises RError, or TrainingError where R
     could not write a plot.
     """
+    console.on_message(f"reading {data.name}")
+    try:
+        table = read_table(data, **recipe.csv.model_dump(exclude_none=True), factors=recipe.factors)
+    except DataError as error:
+        raise TrainingError(f"data file '{data}' {error}") from None
     with TemporaryDirectory() as folder:
         trained = train(
-            data,
+            table,
             recipe.formula,
             weights=recipe.weights,
             factors=recipe.factors,
             stepwise=recipe.stepwise,
-            csv=recipe.csv.model_dump(exclude_none=True),
             plots=Path(folder) if draw else None,
             live_formula=live.info["formula"] if live else None,
             live_weights=live.recipe["weights"] if live else None,

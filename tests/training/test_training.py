@@ -64,8 +64,8 @@ BAD_DATA = {
     "time,distance\n1,7\n2,7\n3,7\n": "column 'distance' is constant (7)",
     "time,distance\n4,1\n4,2\n4,3\n": "column 'time' is constant (4)",
     "time,distance\n1,2\n2,3\n": "2 observations are not enough for 2 coefficients; at least 3 are needed",
-    "time,distance\n1,2,3\n2,3,4\n": "its rows have more fields than its header",
-    "time,distance\n1,2\n2\n3,5\n": "line 2 did not have 2 elements",
+    "time,distance\n1,2,3\n2,3,4\n": "row 1 has 3 fields; the header has 2",
+    "time,distance\n1,2\n2\n3,5\n": "row 2 has 1 fields; the header has 2",
     "time,distance,time\n1,2,3\n2,3,4\n": "two columns have one name, 'time'",
     "time,distance\nTRUE,1\nFALSE,2\nTRUE,4\n": "column 'time' must be numbers",
 }
