@@ -51,7 +51,7 @@ def train_and_tell(name: str, changes: dict[str, Any], options: Namespace) -> bo
         with data_file(options.data) as data, console_of(options.quiet, options.verbose) as console:
             report = train(name, data, changes, options, console)
         if not options.quiet:
-            tell(name, report, options)
+            tell(name, report, changes, options)
         return True
     except LmError as error:
         if isinstance(error, NotPublished) and not options.quiet:
@@ -64,8 +64,8 @@ def train_and_tell(name: str, changes: dict[str, Any], options: Namespace) -> bo
         os._exit(130)  # R's thread may be in the middle of a long computation, and nothing waits for it
 
 
-def tell(name: str, report: Report | None, options: Namespace) -> None:
-    """Print what came of a training, and whose data are used from now on."""
+def tell(name: str, report: Report | None, changes: dict[str, Any], options: Namespace) -> None:
+    """Print what came of a training, and what was for this training only."""
     if report:
         print_report(name, report, dry_run=options.dry_run)
     else:
@@ -75,6 +75,8 @@ def tell(name: str, report: Report | None, options: Namespace) -> None:
         print(f"{name}: {data} is the model's own data from now on")
     elif report and report.version and is_of_other_data(report.version):
         print(f"{name}: the model's own data are as they were; --keep-data would replace them by {data}")
+    if report and report.version and report.live and changes:
+        print(f"{name}: model.toml is as it was; write to it what is to hold for the next training, too")
 
 
 def is_of_other_data(version: Version) -> bool:

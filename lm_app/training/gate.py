@@ -60,9 +60,9 @@ def _text(value: Any) -> str:
 
 
 def _rows_left_out(info: Info) -> tuple[int, int]:
-    """Count the rows left out as a value is missing, and those read; releases before 1.2 left none out."""
-    rows = info.get("rows") or {"read": info["n"], "omitted": 0}
-    return rows["omitted"], rows["read"]
+    """Count the rows left out as a value is missing, and those meant to be fitted; release 1.1 left none out."""
+    rows = info.get("rows", {"read": info["n"], "omitted": 0})
+    return rows["omitted"], rows["read"] - rows.get("outside_subset", 0)
 
 
 def _left_out(info: Info) -> str:
@@ -78,10 +78,10 @@ def _notes(candidate: Info) -> Iterator[str]:
     """Yield what a person should know of the candidate alone."""
     omitted, read = _rows_left_out(candidate)
     if omitted:
-        missing = candidate["rows"]["missing_by_column"]
-        columns = [f"{count} in {column}" for column, count in missing.items() if count]
-        where = f", as values are missing: {', '.join(columns)}" if columns else ""
-        yield f"{omitted} of {read} rows are left out{where}"
+        counts = {kind: dict(candidate["rows"].get(kind, {})) for kind in ("missing_by_column", "nan_by_term")}
+        reasons = [f"{column} is missing in {count}" for column, count in counts["missing_by_column"].items()]
+        reasons += [f"{term} is not a number in {count}" for term, count in counts["nan_by_term"].items()]
+        yield f"{omitted} of {read} rows are left out: {', '.join(reasons)}"
     if aliased := _aliased(candidate):
         yield f"these terms are aliased with others, and have no coefficient: {', '.join(aliased)}"
 

@@ -85,7 +85,12 @@ class Recipe(BaseModel):
         """Return `factors`, with those that only `ordered` names."""
         return {**{name: [] for name in self.ordered}, **self.factors}
 
-    def problems(self, columns: Collection[str]) -> list[str]:
+    def reading(self) -> dict[str, Any]:
+        """Return the options of read_table() that are given."""
+        sheet = {} if self.sheet is None else {"sheet": str(self.sheet)}
+        return {**self.csv.model_dump(exclude_none=True), **sheet}
+
+    def unknown_columns(self, columns: Collection[str]) -> list[str]:
         """List what names a column that the data do not have, and is for people only, so that R does not notice."""
         return [
             f"[units] names {name!r}, which is no column of the data{did_you_mean(name, columns)}"
