@@ -1,8 +1,6 @@
 # The columns that lm() will use: made factors of where that is declared, and refused, with column
 # and row, where lm() could not take them. Whatever is wrong is told at once.
 
-known_contrasts <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS")
-
 #' Take the columns that a request uses, as lm() is to have them
 #'
 #' @param all_columns A data frame.
@@ -13,7 +11,7 @@ model_columns <- function(all_columns, request, factors, ordered, problems) {
   data <- all_columns[request$used]
   spoilt <- intersect(request$used, names(problems))
   faults <- c(
-    unknown_columns(c(names(factors), ordered), names(all_columns)),
+    unknown_columns(setdiff(names(factors), names(all_columns)), names(all_columns)),
     sprintf("'%s' can't be ordered: it is not among the factors", setdiff(ordered, names(factors))),
     contrast_faults(request),
     unlist(problems[spoilt], use.names = FALSE)
@@ -28,19 +26,6 @@ model_columns <- function(all_columns, request, factors, ordered, problems) {
   }
   refuse_all(faults)
   data
-}
-
-unknown_columns <- function(wanted, available) {
-  unknown <- setdiff(wanted, available)
-  if (length(unknown) == 0) {
-    return(NULL)
-  }
-  paste0(
-    "the data have no column ",
-    paste0("'", unknown, "'", collapse = ", "),
-    "; their columns are ",
-    toString(available)
-  )
 }
 
 contrast_faults <- function(request) {
@@ -107,10 +92,15 @@ response_faults <- function(request, data) {
 
 # Weights and subset say something of each row.
 row_faults <- function(request, data) {
-  c(weight_faults(request$weights, data), subset_faults(request$subset, data))
+  faults <- subset_faults(request$subset, data)
+  if (length(faults) == 0) {
+    in_subset <- if (is.null(request$subset)) TRUE else value_of(request$subset, data) %in% TRUE
+    faults <- weight_faults(request$weights, data, in_subset)
+  }
+  faults
 }
 
-weight_faults <- function(expression, data) {
+weight_faults <- function(expression, data, in_subset) {
   if (is.null(expression)) {
     return(NULL)
   }
@@ -122,6 +112,7 @@ weight_faults <- function(expression, data) {
   if (!(is.numeric(values) || is.logical(values)) || length(values) != nrow(data)) {
     return(paste0(what, " must be a number for each row"))
   }
+  values[!in_subset] <- NA
   bad <- which(values < 0 | is.infinite(values))
   if (length(bad) > 0) {
     return(paste0(what, ": ", rows_text(bad, values[bad]), "; a weight is finite and not negative"))

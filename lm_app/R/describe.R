@@ -144,7 +144,7 @@ describe_predictor <- function(name, data, counted_data, model) {
   values <- data[[name]]
   counted_values <- counted_data[[name]]
   if (is_categorical(values)) {
-    described <- list(name = name, type = "factor", levels = I(levels(as.factor(values))))
+    described <- list(name = name, type = "factor", levels = I(kind_of(values)$levels))
     if (is.ordered(values)) {
       described$ordered <- TRUE
     }

@@ -40,7 +40,7 @@ prepare_predict <- function(model) {
   list(
     fast = as.call(list(fast, 0, "none", 0.95)),
     fallback = fallback,
-    unseen = function(x) unseen_levels(x, model)
+    unseen = function(x) tryCatch(unseen_levels(x, model), error = function(e) list())
   )
 }
 
@@ -139,7 +139,7 @@ as_factor_of <- function(values, kind, classes) {
 #'
 #' @param x The predictors' values.
 #' @param model What train() made.
-#' @return A list of lists, one for each such value: `row` (from 0), `variable` (such as
+#' @return A list of lists, one for each such value (at most 50 of a variable): `row` (from 0), `variable` (such as
 #'   "months(day)"), `columns` (the predictors that it is made of), `value` and `allowed`.
 unseen_levels <- function(x, model) {
   data <- as_data_frame(x, model$predictors)
@@ -149,7 +149,8 @@ unseen_levels <- function(x, model) {
       as.character(eval(expressions[[name]], data, globalenv())),
       error = function(e) NULL
     )
-    lapply(which(!is.na(values) & !values %in% model$xlevels[[name]]), function(i) {
+    unseen <- which(!is.na(values) & !values %in% model$xlevels[[name]])
+    lapply(head(unseen, 50), function(i) {
       list(
         row = i - 1L,
         variable = name,

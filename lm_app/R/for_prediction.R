@@ -142,8 +142,8 @@ check_rows_stand_alone <- function(trained, model, data) {
     attempt(function() predict(trained, data[rep(i, trained$fewest_rows), , drop = FALSE])[[1]])
   })
   values <- vapply(alone, function(one) if (is.null(one$value)) NaN else one$value, 0)
-  scale <- max(abs(fitted_values))
-  suspects <- which(!(abs(values - fitted_values[rows]) <= 1e-8 * scale))
+  spread <- diff(range(fitted_values))
+  suspects <- which(is.na(values) | abs(values - fitted_values[rows]) > 1e-8 * spread)
   if (length(suspects) == 0) {
     return(NULL)
   }
@@ -151,7 +151,7 @@ check_rows_stand_alone <- function(trained, model, data) {
   for (i in suspects) {
     why <- if (is.null(alone[[i]]$value)) {
       paste0("can't be predicted (R: ", one_line(alone[[i]]$error), ")")
-    } else if (!isTRUE(abs(values[i] - together[i]) <= 1e-12 * size(trained, data[rows[i], ]))) {
+    } else if (!is_rounding(values[i] - together[i], trained, data[rows[i], , drop = FALSE])) {
       "is predicted otherwise than among the others"
     }
     if (!is.null(why)) {
@@ -170,11 +170,13 @@ check_rows_stand_alone <- function(trained, model, data) {
 
 one_line <- function(text) gsub("[[:space:]]+", " ", text)
 
-# The sum of the absolute values of what is added up for the prediction of a row.
-size <- function(trained, row) {
+# Is it no more than rounding, for the sum of the absolute values of what is added up for the row?
+# NA is: the log of a negative number has no value, alone or not.
+is_rounding <- function(difference, trained, row) {
   model_terms <- delete.response(trained$terms)
   row <- row[c(1, 1), , drop = FALSE]
   frame <- model.frame(model_terms, row, na.action = na.pass, xlev = trained$xlevels)
   design <- model.matrix(model_terms, frame, contrasts.arg = trained$contrasts)
-  sum(abs(design[1, ] * coef(trained)), abs(model.offset(frame)[1]), na.rm = TRUE)
+  summands <- c(design[1, ] * coef(trained), model.offset(frame)[1])
+  is.na(difference) || abs(difference) <= 1e-12 * sum(abs(summands), na.rm = TRUE)
 }

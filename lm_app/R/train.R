@@ -110,8 +110,9 @@ read_request <- function(
     contrasts = contrasts
   )
   refuse_formula <- function(...) refuse("formula '", deparse1(request$formula), "': ", ...)
+  behind_dot <- setdiff(available, c(setdiff(row_names, all.vars(request$formula)), ""))
   request$terms <- tryCatch(
-    terms(request$formula, data = all_columns[setdiff(available, c(row_names, ""))]),
+    terms(request$formula, data = all_columns[behind_dot]),
     error = function(e) refuse_formula(conditionMessage(e))
   )
   request$response <- intersect(all.vars(request$formula[[2]]), available)

@@ -14,7 +14,7 @@ from lm_app.data.table import Table
 from lm_app.engine import runtime
 from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
 from lm_app.engine.fast import FastPredict
-from lm_app.errors import RError
+from lm_app.errors import RError, UnseenLevels
 
 Interval = Literal["none", "confidence", "prediction"]
 """As in R's predict()."""
@@ -102,18 +102,20 @@ class Model:
     ) -> Prediction:
         """Predict as R's predict() does, for observations in columns, one for each predictor in the model's order.
 
-        All columns have one length; a factor's values are the positions of its levels, from 1, a logical's 0 and 1.
-        Raises RError where R refuses them.
+        All columns have one length; a factor's and a text's values are the positions of their levels, from 1, a
+        logical's 0 and 1, a date's the days and a time's the seconds since 1970 (UTC). A model without predictors
+        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why.
         """
         x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
         return runtime.in_r(_predict, self._prepared, x, len(columns[0]), interval, level)
 
 
 class _Prepared(NamedTuple):
-    """The two ways to answer that prepare_predict() in fast_predict.R returns."""
+    """The two ways to answer that prepare_predict() in fast_predict.R returns, and what explains a refusal."""
 
     fast: FastPredict
     fallback: rinterface.SexpClosure
+    unseen: rinterface.SexpClosure
 
 
 def _load(pickled: bytes) -> tuple[runtime.Kept[_Prepared], list[str]]:
@@ -123,8 +125,8 @@ def _load(pickled: bytes) -> tuple[runtime.Kept[_Prepared], list[str]]:
         raise RError(f"not a pickled lm: {error}") from None
     if not isinstance(model, rinterface.ListSexpVector) or not runtime.call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
-    (fast, fallback), warned = runtime.call("prepare_predict", model)
-    return runtime.Kept(_Prepared(FastPredict(fast), fallback)), warned
+    (fast, fallback, unseen), warned = runtime.call("prepare_predict", model)
+    return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), warned
 
 
 class _LmUnpickler(pickle.Unpickler):
@@ -147,7 +149,10 @@ def _predict(
         try:
             value, warned = runtime.outcome(attempted)
         except RError as error:
-            raise RError(f"R can't predict for this: {error}") from None
+            message = f"R can't predict for this: {error}"
+            if levels := json_value(model.unseen(vector)):
+                raise UnseenLevels(message, levels) from None
+            raise RError(message) from None
         numbers = doubles(value).tolist()
     if interval == "none":
         return Prediction(numbers, None, None, warned)
