@@ -17,10 +17,8 @@ Info = Mapping[str, Any]
 Row = tuple[str, str, str]
 """What is compared, the live version's value, the candidate's."""
 
-PRESS = "PRESS RMSE, same data"
-MEASURES = {"formula": "formula", "observations": "n", "R squared": "r_squared", "residual standard error": "sigma"}
-HIGHER_IS_BETTER = {"R squared": True, "residual standard error": False}
-"""Of measures that can be compared where both are of the same data."""
+PRESS, SIGMA = "PRESS RMSE, same data", "residual standard error"
+MEASURES = {"formula": "formula", "observations": "n", "R squared": "r_squared", SIGMA: "sigma"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +126,13 @@ def _not_compared(live: Info, candidate: Info, live_press: float | None) -> Iter
 
 
 def _verdicts(live: Info, candidate: Info, live_press: float | None, same_data: bool) -> Iterator[tuple[str, str]]:
-    errors = _errors(live, candidate, live_press)
-    values = [(PRESS, *errors, False)] if errors else []
+    """Yield whether an error is smaller; not of R squared, which each further term makes greater."""
+    pairs = {PRESS: _errors(live, candidate, live_press)}
     if same_data and live["response"] == candidate["response"]:
-        values += [(what, live[MEASURES[what]], candidate[MEASURES[what]], up) for what, up in HIGHER_IS_BETTER.items()]
-    for what, before, after, higher_is_better in values:
-        if None not in (before, after) and _text(before) != _text(after):
-            yield what, "better" if (after > before) == higher_is_better else "worse"
+        pairs[SIGMA] = live["sigma"], candidate["sigma"]
+    for what, pair in pairs.items():
+        if pair and _text(pair[0]) != _text(pair[1]):
+            yield what, "better" if pair[1] < pair[0] else "worse"
 
 
 def _coefficients(live: Info, candidate: Info) -> Iterator[Row]:

@@ -136,7 +136,7 @@ def _update(
 ) -> Report | None:
     file = data or own
     made_from = recipe.of_data(file)
-    if not force and made_from in _recipes_of_now(folder):
+    if not (force or dry_run) and made_from in _recipes_of_now(folder):
         return None
     live = _live(folder)
     candidate = fit_csv(recipe, file, live, console, draw=not dry_run)

@@ -1,5 +1,6 @@
 """What the gate says of rows left out, of aliased terms, and of what can't be compared."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,6 @@ YEAR: dict[str, Any] = {"name": "x", "type": "numeric", "min": 1, "max": 3}
 def test_what_a_predictor_no_longer_takes_is_breaking(
     models: Path, before: dict[str, Any], after: dict[str, Any], objection: str | None
 ) -> None:
-    import json
-
     info = json.loads(live_file(models, "model_info.json").read_text())
     live, candidate = ({**deepcopy(info), "predictors": [{**YEAR, **change}]} for change in (before, after))
     objections = compare(live, Trained(b"", candidate, "", None, [])).objections

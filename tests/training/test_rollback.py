@@ -1,5 +1,7 @@
 """What is live stays until data or model.toml change."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.conftest import live_version, runscript
 
 def change_data(models: Path, find: str, replace: str) -> None:
     data = models / "timedistance" / "timedistance.csv"
-    data.write_text(data.read_text().replace(find, replace))
+    data.write_bytes(data.read_bytes().replace(find.encode(), replace.encode()))
 
 
 @pytest.fixture
@@ -74,9 +76,6 @@ def test_a_lost_pointer_is_mended(models: Path) -> None:
 
 
 def test_versions_of_an_older_release_are_not_trained_anew(models: Path) -> None:
-    import hashlib
-    import json
-
     folder = models / "timedistance" / "versions" / live_version(models)
     manifest = json.loads((folder / "manifest.json").read_text())
     for key in ("subset", "ordered", "contrasts", "na", "sheet"):

@@ -118,7 +118,7 @@ BAD_TOML = {
     'title = "t"\ndata = "timedistance.csv"\n': "model.toml: formula is missing; it must be a text",
     'title = "t"\ndata = "../x.csv"\nformula = "y ~ x"': 'model.toml: data: "../x.csv" is not allowed',
     'title = "t"\ndata = "x.csv"\nformula = "y ~ x"': "x.csv' does not exist",
-    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml has no key 'colour'; there are: title",
+    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml has no key 'colour'; there are",
     'title = "t"\ndata = "timedistance.csv"\nformula = "time ~ distance"\nweights = "w"': "the data have no column 'w'",
 }
 
