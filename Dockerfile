@@ -1,4 +1,4 @@
-# The server with R, and the models trained. It needs a SECRET_KEY when it runs; the README's section Deploy has more.
+# The server with R, and the models trained. It needs a SECRET_KEY when it runs; docs/deploy.md has more.
 
 # Debian's newest stable release, with its R 4.5 and Python 3.13.
 FROM docker.io/library/debian:trixie-slim AS runtime

@@ -21,12 +21,20 @@ train: .env .venv/installed ## Train all models
 	$(BIN)/python manage.py runscript update_lm
 
 .PHONY: test
-test: .venv/installed-dev ## Set up, then run the linters, the type check and the tests
+test: lint ## Set up, then run the linters, the type check and the tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/air format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/air format --check .
+	$(BIN)/typos
+	$(BIN)/shellcheck .ci/run contrib/apt_install.sh
+	.venv/lint/bin/hadolint Dockerfile
+	.venv/lint/bin/checkov
+	! command -v terraform >/dev/null || terraform fmt -check -recursive terraform
 
 .PHONY: bench
 bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; 10 minutes of load: PARTS=soak
@@ -60,6 +68,12 @@ extra_files/%/live: | .venv/installed .env
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(APT) curl r-cran-testthat
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
+	touch $@
+
+# checkov wants other versions of what the tests use.
+.venv/lint/installed: contrib/requirements-deploy.txt | .venv/installed
+	$(PYTHON) -m venv .venv/lint
+	.venv/lint/bin/pip install -q --disable-pip-version-check -r contrib/requirements-deploy.txt
 	touch $@
 
 benchmarks/.venv/installed: benchmarks/requirements.txt

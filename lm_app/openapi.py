@@ -13,6 +13,7 @@ from lm_app.store.version import LoadedModel
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
+DEFAULT_TAG = "predict"
 
 Schema = dict[str, Any]
 
@@ -45,7 +46,7 @@ def describe_models(document: Schema, prefix: str) -> None:
     predict_paths: Schema = {}
     for model in filter(None, models.values()):
         if model.name == settings.LM_DEFAULT_MODEL:
-            predict_paths |= _predict_paths(model, prefix, "predict")
+            predict_paths |= _predict_paths(model, prefix, DEFAULT_TAG)
         predict_paths |= _predict_paths(model, f"{prefix}/models/{model.name}", f"predict: {model.name}")
         document["components"]["schemas"] |= _data_frame_schemas(model)
     document["paths"] = predict_paths | document["paths"]  # what people come for comes first
@@ -67,59 +68,69 @@ def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> N
 
 def _predict_paths(model: LoadedModel, mount: str, tag: str) -> Schema:
     """Make the paths by which the model can be asked for predictions."""
-    prefix = "" if tag == "predict" else f"{model.name}_"
+    predict: Schema = {"post": _predict_many(model)}
+    paths = {f"{mount}/predict": predict}
+    if not OPTION_NAMES & set(names_of(model.predictors)):
+        predict["get"] = _predict_one(model)
+    if is_single_number(model.predictors):
+        paths[f"{mount}/predict/{{value}}"] = {"get": _predict_value(model)}
+    for operations in paths.values():
+        for operation in operations.values():
+            operation["summary"] += f": {model.info['response']} ({model.name})"
+            operation["tags"] = [tag]
+            if tag != DEFAULT_TAG:
+                operation["operationId"] = f"{model.name}_{operation['operationId']}"
+    return paths
 
-    def operation(kind: str, summary: str, description: str, **more: Any) -> Schema:
-        summary = f"{summary}: {model.info['response']} ({model.name})"
-        return {
-            "operationId": f"{prefix}{kind}",
-            "summary": summary,
-            "description": description,
-            "tags": [tag],
-            **more,
-        }
 
+def _predict_many(model: LoadedModel) -> Schema:
+    return {
+        "operationId": "predict_many",
+        "summary": "Predict for a data frame",
+        "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns "
+        "or CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
+        "parameters": _options(),
+        "requestBody": _data_frame(model),
+        "responses": _responses(
+            {
+                "application/json": {"schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse")]}},
+                "text/csv": {"schema": {"type": "string"}},
+            },
+            *(400, 411, 413, 415, 422),
+        ),
+    }
+
+
+def _predict_one(model: LoadedModel) -> Schema:
     example = model.info["example"]
-    options = [
+    predictors = [_parameter("query", p.name, p.schema(), example=example[p.name]) for p in model.predictors]
+    return {
+        "operationId": "predict_one",
+        "summary": "Predict for one observation",
+        "description": "R's prediction at full precision, with the limits of an interval where one is requested.",
+        "parameters": predictors + _options(),
+        "responses": _responses({"application/json": {"schema": _ref("OneResponse")}}, 422),
+    }
+
+
+def _predict_value(model: LoadedModel) -> Schema:
+    [predictor] = model.predictors
+    value = _parameter("path", "value", predictor.schema(), example=model.info["example"][predictor.name])
+    return {
+        "operationId": "predict_value",
+        "summary": "Predict from one number",
+        "description": "R's prediction, rounded to 6 decimals.\n\n"
+        "The value may have a dot or a comma, and must lie in the range of the training data.",
+        "parameters": [value],
+        "responses": _responses({"application/json": {"schema": {"type": "number"}}}, 422),
+    }
+
+
+def _options() -> list[Schema]:
+    return [
         {"name": option, "in": "query", "schema": schema, "description": schema["description"]}
         for option, schema in Options.model_json_schema()["properties"].items()
     ]
-    paths: Schema = {
-        f"{mount}/predict": {
-            "post": operation(
-                "predict_many",
-                "Predict for a data frame",
-                "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns or "
-                "CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
-                parameters=options,
-                requestBody=_data_frame(model),
-                responses=_responses(_many_content(), 400, 411, 413, 415, 422),
-            )
-        }
-    }
-    if not OPTION_NAMES & set(names_of(model.predictors)):
-        predictors = [_parameter("query", p.name, p.schema(), example=example[p.name]) for p in model.predictors]
-        paths[f"{mount}/predict"]["get"] = operation(
-            "predict_one",
-            "Predict for one observation",
-            "R's prediction at full precision, with the limits of an interval where one is requested.",
-            parameters=predictors + options,
-            responses=_responses({"application/json": {"schema": _ref("OneResponse")}}, 422),
-        )
-    if is_single_number(model.predictors):
-        [predictor] = model.predictors
-        value = _parameter("path", "value", predictor.schema(), example=example[predictor.name])
-        paths[f"{mount}/predict/{{value}}"] = {
-            "get": operation(
-                "predict_value",
-                "Predict from one number",
-                "R's prediction, rounded to 6 decimals.\n\n"
-                "The value may have a dot or a comma, and must lie in the range of the training data.",
-                parameters=[value],
-                responses=_responses({"application/json": {"schema": {"type": "number"}}}, 422),
-            )
-        }
-    return paths
 
 
 def _responses(content: Schema, *statuses: int) -> Schema:
@@ -127,13 +138,6 @@ def _responses(content: Schema, *statuses: int) -> Schema:
     return {
         "200": {"description": "OK", "content": content},
         **{str(status): {"description": "Problem", "content": problems} for status in sorted((*statuses, 404, 503))},
-    }
-
-
-def _many_content() -> Schema:
-    return {
-        "application/json": {"schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse")]}},
-        "text/csv": {"schema": {"type": "string"}},
     }
 
 

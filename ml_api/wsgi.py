@@ -11,7 +11,7 @@ from django.db import close_old_connections, reset_queries
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
 application = get_wsgi_application()
 
-# Skip per-request housekeeping of databases and caches that there are not: 14 us, about what a prediction costs R.
+# Skip the housekeeping of databases and caches in each request. Undo when either is configured: docs/decisions/0005.
 request_started.disconnect(reset_queries)
 request_started.disconnect(close_old_connections)
 request_finished.disconnect(close_old_connections)

@@ -2,7 +2,7 @@
 
 locals {
   port        = 8000       # as in the Dockerfile
-  health_path = "/healthz" # as in ml_api/middleware.py
+  health_path = "/healthz" # as in ml_api/health.py
   scales      = !startswith(var.sku, "B")
 
   # Vaults and registries have names that are unique in all of Azure, and at most 24 characters long.

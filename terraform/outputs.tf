@@ -19,7 +19,7 @@ output "staging_url" {
 }
 
 output "commands" {
-  description = "The commands that come next; the README says when."
+  description = "The commands that come next; docs/deploy.md says when."
   value = merge(
     {
       ask  = "curl ${local.url}/lm/api/predict/29.5"

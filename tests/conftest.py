@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import tomli
 from django.core.management import call_command
 from pytest_django import Settings
 
@@ -42,9 +43,16 @@ def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def models(trained_models: Path, tmp_path: Path, settings: Settings) -> Path:
+def shipped_models(trained_models: Path, settings: Settings) -> Path:
+    """The shipped models, trained, where the test only reads them; not to be changed."""
+    settings.LM_MODELS_DIR = trained_models
+    return trained_models
+
+
+@pytest.fixture
+def models(shipped_models: Path, tmp_path: Path, settings: Settings) -> Path:
     """The shipped models, trained, in a folder that the test may change; Django's settings name it."""
-    settings.LM_MODELS_DIR = shutil.copytree(trained_models, tmp_path / "models")
+    settings.LM_MODELS_DIR = shutil.copytree(shipped_models, tmp_path / "models")
     return Path(settings.LM_MODELS_DIR)
 
 
@@ -77,6 +85,45 @@ def live_version(models: Path, name: str = "timedistance") -> str:
 def live_file(models: Path, file: str, name: str = "timedistance") -> Path:
     """A file of the live version."""
     return models / name / "versions" / live_version(models, name) / file
+
+
+def write_model(
+    models: Path, *, formula: str | None = None, rows: str | None = None, name: str = "timedistance", **toml: object
+) -> None:
+    """Write a model's CSV and its model.toml, as people do, and nothing else: training it is up to the test.
+
+    What is not named stays as it is, or is the least that a new model needs; None removes a key of model.toml.
+    """
+    file = models / name / "model.toml"
+    file.parent.mkdir(exist_ok=True)
+    before = tomli.loads(file.read_text()) if file.exists() else {"title": name, "data": f"{name}.csv"}
+    recipe = {**before, **({"formula": formula} if formula else {}), **toml}
+    file.write_text(to_toml({key: value for key, value in recipe.items() if value is not None}))
+    if rows is not None:
+        (models / name / str(recipe["data"])).write_text(rows)
+
+
+def to_toml(recipe: dict[str, object]) -> str:
+    """Strings, numbers and lists as JSON has them, then the tables."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in recipe.items() if not isinstance(value, dict)]
+    for name, table in recipe.items():
+        if isinstance(table, dict):
+            lines += [f"[{name}]", *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def change_data(models: Path, old: str, new: str, name: str = "timedistance") -> None:
+    """Replace a text in a shipped model's CSV."""
+    file = models / name / f"{name}.csv"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def rscript(script: str, text: str = "") -> str:
+    """What R prints, with a text as its standard input."""
+    command = ["Rscript", "-e", script]
+    return subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True).stdout
 
 
 class Server:

@@ -40,7 +40,7 @@ run "port_and_health_path_are_those_of_the_image" {
     error_message = "WEBSITES_PORT is not the Dockerfile's EXPOSE"
   }
   assert {
-    condition     = regex("HEALTH_PATH = \"(.*)\"", file("../ml_api/middleware.py"))[0] == azurerm_linux_web_app.app.site_config[0].health_check_path
+    condition     = regex("HEALTH_PATH = \"(.*)\"", file("../ml_api/health.py"))[0] == azurerm_linux_web_app.app.site_config[0].health_check_path
     error_message = "the health check's path is not Django's"
   }
 }

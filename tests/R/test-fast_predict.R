@@ -103,7 +103,7 @@ test_that("predict() answers for a weighted fit, of which it warns", {
   expect_match(answer$warnings, "Assuming constant prediction variance")
 })
 
-test_that("predict() answers for a rank-deficient fit, whether or not it warns of the reference rows", {
+test_that("predict() answers for a rank-deficient fit, warning or not", {
   model <- train_cars("mpg ~ wt + I(2 * wt) + hp")$model
   expect_fallback(model)
 })

@@ -1,6 +1,7 @@
 """The servers that users start, as processes, under load."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import ROOT, SERVERS, Server, StartServer
+from tests.conftest import ROOT, SERVERS, Server, StartServer, change_data
 
 
 def expected(distance: float) -> float:
@@ -33,7 +34,6 @@ def test_2000_predictions_by_8_clients_then_ctrl_c(serve: StartServer, kind: str
 
 
 def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, models: Path, settings: Settings) -> None:
-    data = models / "timedistance" / "timedistance.csv"
     answers: set[bytes] = set()
     stop = threading.Event()
 
@@ -44,7 +44,7 @@ def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, model
     with serve("gunicorn gthread") as server, ThreadPoolExecutor(4) as clients:
         asking = [clients.submit(ask, server) for _ in range(4)]
         time.sleep(0.3)
-        data.write_text(data.read_text().replace("55,32", "75,32"))
+        change_data(models, "55,32", "75,32")
         update("timedistance", force=True)
         retrained = server.get("/lm/api/predict/29.5")
         time.sleep(0.3)
@@ -86,6 +86,14 @@ def test_each_gunicorn_worker_keeps_to_a_cpu_of_its_own(serve: StartServer, pinn
         assert len(frozenset().union(*found[0], *found[1])) == min(2, len(cpus))
     else:
         assert found == [{cpus}] * 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("PIN_WORKERS", "maybe")])
+def test_a_wrong_setting_of_gunicorn_is_one_line(name: str, value: str) -> None:
+    command = [sys.executable, "-m", "gunicorn", "--check-config", "ml_api.wsgi"]
+    done = subprocess.run(command, env={**os.environ, name: value}, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(f"{name} has value '{value}'.*\n", done.stderr)
 
 
 def test_a_long_url_gets_our_answer_under_gunicorn(serve: StartServer) -> None:

@@ -1,4 +1,4 @@
-"""The README is a promise: its commands are run, and its answers are compared."""
+"""README and docs are a promise: their commands are run, and the responses that they show are compared."""
 
 import os
 import re
@@ -11,23 +11,24 @@ import time
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from contrib.setup_env_and_terraform import main as set_up_env_and_terraform
-from lm_app.training.update import update
 from ml_api import settings as project_settings
 from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{9,}")
 
 
 def commands() -> list[tuple[str, str]]:
-    """Each command of the README with the answer that is printed below it."""
-    parts = re.split(r"^\$ ", "\n".join(BLOCKS), flags=re.MULTILINE)[1:]
+    """List each console command of the documents, with the response that is printed below it."""
+    blocks = re.findall(r"```console\n(.*?)```", "".join(file.read_text() for file in DOCUMENTS), re.DOTALL)
+    parts = re.split(r"^\$ ", "\n".join(blocks), flags=re.MULTILINE)[1:]
     return [(command, answer.strip()) for command, _, answer in (part.partition("\n") for part in parts)]
 
 
@@ -74,14 +75,47 @@ def assert_same_but_for_last_digits(found: str, shown: str) -> None:
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-12)
 
 
+def manage(command: str, models: Path, folder: Path) -> None:
+    """Run `python manage.py ...` as shown, in a folder and on models of the test's own."""
+    words = [sys.executable, *shlex.split(command.replace("manage.py", str(ROOT / "manage.py")))[1:]]
+    subprocess.run(words, cwd=folder, env={**os.environ, "LM_MODELS_DIR": str(models)}, check=True)
+
+
 def test_scripts_run(models: Path, tmp_path: Path) -> None:
     scripts = [command for command, _ in commands() if command.startswith("python manage.py runscript")]
-    assert len(scripts) >= 6
-    update("timedistance", force=True)  # so that there is a version before the live one
+    assert len(scripts) >= 8
+    # Each --rollback needs a version before the live one.
+    for _ in range(sum(command.endswith("--rollback") for command in scripts)):
+        manage("python manage.py runscript update_lm --script-args timedistance --force --quiet", models, tmp_path)
     (tmp_path / "cars.csv").write_text("dist,speed\n2,4\n10,4.5\n4,7\n22,7.5\n16,8\n")
     for command in scripts:
-        words = [sys.executable, *shlex.split(command.replace("manage.py", str(ROOT / "manage.py")))[1:]]
-        subprocess.run(words, cwd=tmp_path, env={**os.environ, "LM_MODELS_DIR": str(models)}, check=True)
+        manage(command, models, tmp_path)
+
+
+def test_each_model_toml_that_is_shown_is_one(models: Path, tmp_path: Path) -> None:
+    shown = [toml for file in DOCUMENTS for toml in re.findall(r"```toml\n(.*?)```", file.read_text(), re.DOTALL)]
+    assert len(shown) == 2
+    for toml in shown:
+        [name] = re.findall(r'^data = "(.+)\.csv"', toml, re.MULTILINE)
+        (models / name / "model.toml").write_text(toml)
+        manage(f"python manage.py runscript update_lm --script-args {name} --force --quiet", models, tmp_path)
+
+
+def test_links_lead_to_files() -> None:
+    for file in DOCUMENTS:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", file.read_text()):
+            assert (file.parent / link).exists(), f"{file.name}: {link}"
+
+
+def test_targets_of_make_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for file in DOCUMENTS:
+        for target in re.findall(r"`make ([a-z]+)", file.read_text()):
+            assert target in targets, f"{file.name}: make {target}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 170
 
 
 def test_every_command_is_tested() -> None:
@@ -98,7 +132,7 @@ def of_image() -> list[str]:
 
 
 def outputs() -> list[str]:
-    """The commands that terraform/outputs.tf prints, for the names that the README uses."""
+    """The commands that terraform/outputs.tf prints, for the names that docs/deploy.md uses."""
     text = (ROOT / "terraform" / "outputs.tf").read_text().replace('\\"', '"')
     values = {"local.app": "--resource-group rg-my-lm-api --name my-lm-api"}
     values |= {"var.models_share.account": "mymodels", "var.models_share.name": "models"}
@@ -119,12 +153,10 @@ def test_set_up_for_azure_names_the_image_that_is_pushed(tmp_path: Path) -> None
 def test_options_of_main_tf_are_the_modules() -> None:
     module = "".join((ROOT / "terraform" / file).read_text() for file in ("variables.tf", "outputs.tf"))
     known = set(re.findall(r'^(?:variable|output) "(\w+)"', module, re.MULTILINE))
-    deploy = README.partition("## Deploy")[2].partition("## How it works")[0]
-    told = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", deploy)) | set(
-        re.findall(r"^  (\w+_\w+) +=", deploy, re.M)
-    )
-    assert len(told) == 8
-    assert told <= known
+    named = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", DEPLOY))
+    named |= set(re.findall(r"^  (\w+_\w+) +=", DEPLOY, re.MULTILINE))
+    assert len(named) == 8
+    assert named <= known
 
 
 @pytest.fixture
@@ -193,32 +225,17 @@ def test_settings_are_those_that_are_read() -> None:
     sources = [Path(project_settings.__file__), ROOT / "gunicorn.conf.py"]
     read = set(
         re.findall(
-            r'(?:environ\.get|required|boolean|positive|names)\(\s*["\']([A-Z_]+)',
+            r'(?:environ\.get|environment\.\w+|boolean|positive)\(\s*["\']([A-Z_]+)',
             "".join(map(Path.read_text, sources)),
         )
     )
     assert described == read
 
 
-def test_routes_are_those_of_the_api() -> None:
-    from ninja import NinjaAPI
-
-    from ml_api.api import api
-
+def test_routes_are_those_of_the_api(models: Path, client: Client) -> None:
     described = set(re.findall(r"^\| `(GET|POST) (/lm/api[^`]*)`", README, re.MULTILINE))
-    routes = NinjaAPI.get_openapi_schema(api, path_prefix="lm/")["paths"]
-    of_default = {
-        (method.upper(), path) for path, methods in routes.items() for method in methods if "{model}" not in path
-    }
-    of_any = {(method.upper(), path) for path, methods in routes.items() for method in methods if "{model}" in path}
-    assert described == of_default
-    assert {(method, path.replace("/models/{model}", "")) for method, path in of_any} <= described
-
-
-def test_the_file_tree_is_the_one_there_is() -> None:
-    tree = README.partition("## How it works")[2].split("```")[1]
-    folder = ROOT
-    for line in tree.strip().splitlines():
-        name = line.split()[0]
-        folder = ROOT / name if not line.startswith(" ") else folder
-        assert (folder if folder.name == name.rstrip("/") else folder / name).exists(), name
+    paths = client.get("/lm/api/openapi.json").json()["paths"]
+    routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    of_models = {(method, path) for method, path in routes if path.startswith("/lm/api/models/")}
+    assert described == routes - of_models
+    assert {(method, re.sub("/models/[^/]+", "", path)) for method, path in of_models} <= described

@@ -13,16 +13,33 @@ from lm_app.errors import RError
 from tests.conftest import ROOT, live_file
 
 
-def test_models_that_nobody_holds_are_dropped_in_r(models: Path) -> None:
-    pickled = live_file(models, "modelr.pickle").read_bytes()
+def test_r_that_cannot_start_is_an_error_that_says_so() -> None:
+    script = f"""
+import resource, sys
+sys.path.insert(0, {str(ROOT)!r})
+from lm_app.engine import runtime
+from lm_app.errors import RError
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # R writes a file when it starts
+try:
+    runtime.start()
+except RError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "R can't start, the log says why; can it write to its temporary folder (TMPDIR)?\n"
+
+
+def test_models_that_nobody_holds_are_dropped_in_r(shipped_models: Path) -> None:
+    pickled = live_file(shipped_models, "modelr.pickle").read_bytes()
     before = runtime.kept_count()
     for _ in range(50):
         Model(pickled).predict([array("d", [7.0])])
     assert runtime.kept_count() <= before + 1
 
 
-def test_where_the_prepared_sum_fails_predict_says_why(models: Path) -> None:
-    model = Model(live_file(models, "modelr.pickle", "mtcars").read_bytes())
+def test_where_the_fast_path_fails_predict_says_why(shipped_models: Path) -> None:
+    model = Model(live_file(shipped_models, "modelr.pickle", "mtcars").read_bytes())
     observation = [array("d", [x]) for x in (2.62, 16.46, 2)]
     right = model.predict(observation)
     with pytest.raises(RError, match="length of object"):
@@ -30,7 +47,7 @@ def test_where_the_prepared_sum_fails_predict_says_why(models: Path) -> None:
     assert model.predict(observation) == right
 
 
-def test_deep_recursion_is_an_r_error_not_the_end(models: Path) -> None:
+def test_deep_recursion_is_an_r_error_not_the_end() -> None:
     """On a stack of the usual 8 MB this ends the process."""
     script = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
@@ -49,7 +66,7 @@ except rinterface.embedded.RRuntimeError as error:
     assert (done.returncode, done.stdout) == (0, "1000.0\nrefused\n"), done.stderr
 
 
-def test_an_r_user_can_source_and_run_the_r_files(models: Path) -> None:
+def test_an_r_user_can_source_and_run_the_r_files() -> None:
     script = """
     for (file in list.files(pattern = "[.]R$")) source(file)
     trained <- train(read.csv("../../extra_files/timedistance/timedistance.csv"), "time ~ distance")

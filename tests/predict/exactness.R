@@ -1,6 +1,6 @@
-# For each case: write its data, fit it with lm(), and write new observations and R's own predictions
-# for them. Rscript exactness.R FOLDER; in it cases.csv with the columns case, data, formula, weights,
-# factors, exact.
+# For each case: write its data, fit it with lm(), and write new observations and R's own
+# predictions for them. Rscript exactness.R FOLDER; in it cases.csv with the columns case, data,
+# formula, weights, factors, exact.
 
 library(splines)
 

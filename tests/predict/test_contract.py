@@ -15,11 +15,13 @@ from openapi_spec_validator import validate
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import ROOT, StartServer
+from tests.conftest import ROOT, StartServer, rscript, write_model
+
+pytestmark = pytest.mark.usefixtures("shipped_models")
 
 
 @pytest.fixture
-def document(models: Path, client: Client) -> dict[str, Any]:
+def document(client: Client) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/lm/api/openapi.json").json()
     return found
 
@@ -47,11 +49,11 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
 def test_examples_work(document: dict[str, Any], client: Client) -> None:
     for path, method, operation in operations(document):
-        given = {p["name"]: p.get("example", p["schema"].get("enum", [None])[0]) for p in operation["parameters"]}
+        values = {p["name"]: p.get("example", p["schema"].get("enum", [None])[0]) for p in operation["parameters"]}
         where = {p["name"]: p["in"] for p in operation["parameters"]}
-        url = re.sub(r"{(\w+)}", lambda found: str(given[found[1]]), path)  # noqa: B023
+        url = re.sub(r"{(\w+)}", lambda found: str(values[found[1]]), path)  # noqa: B023
         if method == "get":
-            answer = client.get(url, {k: v for k, v in given.items() if where[k] == "query" and v is not None})
+            answer = client.get(url, {k: v for k, v in values.items() if where[k] == "query" and v is not None})
             assert answer.status_code == 200, path
             continue
         content = operation["requestBody"]["content"]
@@ -74,11 +76,8 @@ def test_predict_shows_the_models_own_predictors(document: dict[str, Any]) -> No
 
 
 def test_document_follows_a_retraining(models: Path, document: dict[str, Any], client: Client) -> None:
-    folder = models / "timedistance"
-    (folder / "timedistance.csv").write_text("time,far,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n")
-    (folder / "model.toml").write_text(
-        'title = "t"\ndata = "timedistance.csv"\nformula = "time ~ far + kind"\n[factors]\nkind = ["b", "a"]\n'
-    )
+    rows = "time,far,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n"
+    write_model(models, formula="time ~ far + kind", rows=rows, factors={"kind": ["b", "a"]})
     update("timedistance", force=True)
     paths = client.get("/lm/api/openapi.json").json()["paths"]
     parameters = paths["/lm/api/predict"]["get"]["parameters"]
@@ -99,7 +98,7 @@ def test_document_of_an_untrained_model_has_its_other_routes(models: Path, clien
 
 
 @pytest.mark.parametrize("model", ["timedistance", "heightweight", "mtcars"])
-def test_prototype_is_a_schema_that_admits_what_is_answered(models: Path, client: Client, model: str) -> None:
+def test_prototype_is_a_schema_that_admits_what_is_answered(client: Client, model: str) -> None:
     schema = client.get(f"/lm/api/models/{model}/prototype").json()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -113,7 +112,7 @@ def test_prototype_is_a_schema_that_admits_what_is_answered(models: Path, client
             assert client.post(url, body, content_type="application/json").status_code == 422
 
 
-def test_card_has_what_r_says(models: Path, client: Client) -> None:
+def test_card_has_what_r_says(client: Client) -> None:
     card = client.get("/lm/api/models/mtcars").json()
     script = """
     mtcars$am <- factor(mtcars$am, labels = c("automatic", "manual"))
@@ -122,7 +121,6 @@ def test_card_has_what_r_says(models: Path, client: Client) -> None:
     cat(sprintf("%.17g", c(t(cbind(s$coefficients, confint(m))), s$sigma, AIC(m), BIC(m), s$fstatistic,
         sqrt(mean((residuals(m) / (1 - hatvalues(m)))^2)))))
     """
-    done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
     coefficients = [[value for value in row.values() if not isinstance(value, str)] for row in card["coefficients"]]
     f = card["f_statistic"]
     found = [
@@ -135,7 +133,7 @@ def test_card_has_what_r_says(models: Path, client: Client) -> None:
         f["df2"],
         card["press_rmse"],
     ]
-    assert found == pytest.approx([float(text) for text in done.stdout.split()], rel=1e-12)
+    assert found == pytest.approx([float(text) for text in rscript(script).split()], rel=1e-12)
     assert [row["term"] for row in card["coefficients"]] == ["(Intercept)", "wt", "qsec", "ammanual"]
     assert (card["n"], card["df_residual"], card["formula_given"], card["formula"]) == (
         32, 28, "mpg ~ .", "mpg ~ wt + qsec + am",

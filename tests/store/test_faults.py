@@ -1,4 +1,4 @@
-"""What goes wrong in earnest: killed trainings, full disks, damaged files, two at once, and a server through it all."""
+"""Injected faults: killed trainings, full disks, read-only stores, two at once, and a server through it all."""
 
 import os
 import resource
@@ -17,7 +17,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -26,7 +25,7 @@ from lm_app.store.live import live_model
 from lm_app.store.publish import publish, roll_back
 from lm_app.store.version import LoadedModel, Version
 from lm_app.training.update import update
-from tests.conftest import ROOT, StartServer, live_version, restore_interrupt
+from tests.conftest import ROOT, StartServer, live_version, restore_interrupt, runscript, write_model
 
 
 def start_update_lm(
@@ -64,7 +63,7 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_version_live(models: Pat
         ends.add(process.returncode)
         answer = client.get("/lm/api/predict?distance=29.5").json()
         assert answer["fit"] == expected
-        assert answer["version"] == (models / "timedistance" / "live").read_text().strip()
+        assert answer["version"] == live_version(models)
     assert -signal.SIGKILL in ends
     update("timedistance", force=True)
     assert leftovers(models) == []
@@ -82,7 +81,7 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
     try:
         with pytest.raises(SystemExit):
-            call_command("runscript", "update_lm", "--script-args", " timedistance --force --quiet")
+            runscript("update_lm", "timedistance", "--force", "--quiet")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     error = capsys.readouterr().err
@@ -93,8 +92,8 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     assert leftovers(models) == []
 
 
-def test_a_disk_that_is_full_after_the_pictures_leaves_no_half_version(models: Path) -> None:
-    """R writes its pictures to the temporary folder, which may have room where the store has none."""
+def test_a_disk_that_is_full_after_the_plots_leaves_no_half_version(models: Path) -> None:
+    """R writes its plots to the temporary folder, which may have room where the store has none."""
     folder = ModelFolder(models / "timedistance")
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
@@ -104,23 +103,6 @@ def test_a_disk_that_is_full_after_the_pictures_leaves_no_half_version(models: P
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert leftovers(models) == []
-
-
-def test_r_that_cannot_start_is_an_error_that_says_so() -> None:
-    script = f"""
-import resource, sys
-sys.path.insert(0, {str(ROOT)!r})
-from lm_app.engine import runtime
-from lm_app.errors import RError
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # R writes a file when it starts
-try:
-    runtime.start()
-except RError as error:
-    print(error)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "R can't start, the log says why; can it write to its temporary folder (TMPDIR)?\n"
 
 
 def test_two_trainings_at_once_both_end_whole_or_say_why_not(models: Path) -> None:
@@ -135,7 +117,7 @@ def test_two_trainings_at_once_both_end_whole_or_say_why_not(models: Path) -> No
 
 def test_ctrl_c_ends_a_training_at_once(models: Path, client: Client) -> None:
     rows = "".join(f"{i % 7 + i},{i},{i * i % 101}\n" for i in range(300_000))
-    (models / "timedistance" / "timedistance.csv").write_text("time,distance,other\n" + rows)
+    write_model(models, rows="time,distance,other\n" + rows)
     process = start_update_lm(
         models, "timedistance", "--formula", "time ~ ns(distance, 50) * ns(other, 9)", preexec_fn=restore_interrupt
     )

@@ -1,4 +1,4 @@
-"""The files of the models, whole and damaged."""
+"""The files of the models: read whole or damaged, written by one training at a time, loaded once."""
 
 import fcntl
 import pickle
@@ -18,7 +18,7 @@ from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
 from lm_app.store.version import LoadedModel, Version
 from lm_app.training.update import update
-from tests.conftest import live_file
+from tests.conftest import live_file, live_version
 
 
 @pytest.mark.parametrize("file", ["modelr.pickle", "model_info.json", "manifest.json"])
@@ -48,7 +48,7 @@ def test_damaged_file_at_start_is_503(
 def test_damaged_version_at_start_falls_back_to_an_older_one(
     models: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    older = (models / "timedistance" / "live").read_text().strip()
+    older = live_version(models)
     update("timedistance", force=True)
     live_file(models, "modelr.pickle").write_bytes(b"rubbish")
     assert client.get("/lm/api/predict/29.5")["LM-Version"] == older
@@ -72,6 +72,15 @@ def test_lost_pointer_leaves_the_last_good_one_served(
     (models / "timedistance" / "live").unlink()
     assert client.get("/lm/api/predict/29.5").json() == 47.736486
     assert "'live' can't be read" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [b"rubbish", None])
+def test_a_damaged_plot_is_503(models: Path, client: Client, damage: bytes | None) -> None:
+    file = live_file(models, "fit.svg")
+    file.unlink() if damage is None else file.write_bytes(damage)
+    answer = client.get("/lm/api/plots/fit.svg")
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
+    assert client.get("/lm/api/predict/29.5").json() == 47.736486
 
 
 def test_untrained_model_is_503_naming_the_command(models: Path, client: Client) -> None:
@@ -124,15 +133,8 @@ def test_two_trainings_of_one_model_at_once_do_not_mix(models: Path) -> None:
     update("timedistance", force=True)
 
 
-def test_the_pickle_is_small_and_has_no_data(models: Path) -> None:
-    data = models / "timedistance" / "timedistance.csv"
-    small = live_file(models, "modelr.pickle").stat().st_size
-    data.write_text("time,distance\n" + "".join(f"{i % 7 + i},{i}\n" for i in range(20_000)))
-    update("timedistance", force=True)
-    assert live_file(models, "modelr.pickle").stat().st_size < small + 200
-
-
-def test_threads_that_find_a_new_version_load_it_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_threads_that_find_a_new_version_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     original = Version.load
 
@@ -147,7 +149,8 @@ def test_threads_that_find_a_new_version_load_it_once(models: Path, monkeypatch:
     assert (len(found), len(loaded)) == (1, 1)
 
 
-def test_loading_one_model_holds_up_no_other(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("shipped_models")
+def test_loading_one_model_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
     original = Version.load
 

@@ -131,6 +131,13 @@ def test_force_makes_a_new_model_of_aliased_terms_too(
         assert client.get(f"/lm/api/models/{name}/predict?x=1&cm=2&mm=20").status_code == 200
 
 
+def test_a_name_that_no_model_can_have_is_told(
+    models: Path, houses: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refusal(capsys, "update_lm", "house prices", *houses)
+    assert "'house prices' can't be a model's name: letters, digits, '-' and '_', at most 64 of them" in error
+
+
 @pytest.mark.parametrize("words", [["--data", "cars.csv"], ["--formula", "y ~ x"], ["--title", "Cars"]])
 def test_an_unknown_model_is_told_how_it_is_made(
     models: Path, capsys: pytest.CaptureFixture[str], words: list[str]
@@ -202,6 +209,8 @@ def test_options_add_to_the_tables_of_model_toml(models: Path) -> None:
     toml.write_text(toml.read_text() + '[csv]\nsep = ","\n')
     runscript("update_lm", "mtcars", "--factors", "gear", "--na", "-", "--formula", "mpg ~ wt + am + gear", "--force")
     manifest = (models / "mtcars" / "versions" / live_version(models, "mtcars") / "manifest.json").read_text()
+    toml.write_text(toml.read_text().replace("[factors]", 'ordered = ["am"]\n[factors]'))
+    runscript("update_lm", "mtcars", "--ordered", "gear", "--formula", "mpg ~ wt + am + gear", "--force", "--dry-run")
     for part in ('"manual"', '"gear": []', '"sep": ","', '"-"'):
         assert part in manifest
 
@@ -324,3 +333,9 @@ def test_a_version_is_activated_by_its_beginning(models: Path, capsys: pytest.Ca
 def test_all_models_are_verified(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runscript("versions_lm", "--verify")
     assert capsys.readouterr().out.count("files verified") == 3
+
+
+def test_a_lost_pointer_marks_no_version(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (models / "timedistance" / "live").unlink()
+    runscript("versions_lm", "timedistance")
+    assert "live" not in capsys.readouterr().out

@@ -1,0 +1,44 @@
+"""The formulas that models may have."""
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from tests.conftest import refusal, runscript, write_model
+
+BAD_FORMULAS = {
+    "time ~ nope": "the data have no column 'nope'; their columns are time, distance",
+    "time": "a formula has a response, one '~' and its predictors",
+    "~ distance": "a formula has a response, one '~' and its predictors",
+    "time ~ (": "this is not R's formula notation",
+    "time ~ distance; distance": "this is not R's formula notation",
+    "time ~ system('touch /tmp/pwned')": "'system' is not one of the functions a formula may use",
+    "time ~ base::system('true')": "'system' is not one of the functions",
+    "time ~ utils::head(distance)": "'utils::head' is not one of the functions",
+    "time ~ (function(x) x)(distance)": "is not one of the functions",
+    "time ~ distance$x": "'$' is not one of the functions",
+    "time ~ ~ distance": "there may be only one '~'",
+    "time ~ distance[1i]": "'[' is not one of the functions",
+    "time ~ 1": "it has no predictor",
+    "1 ~ distance": "the response, left of '~', must be a column of the data",
+    "time ~ cut(distance, 3)": "row 1 alone is predicted otherwise than among the others",
+    "time ~ 0 + offset(distance)": "the model has no coefficients to estimate",
+    "time ~ poly(distance, 99)": "'degree' must be less than number of unique points",
+    "time ~ log(distance - 20)": "NA/NaN/Inf in 'x'",
+    "time ~ offset(distance": "this is not R's formula notation",
+}
+
+
+@pytest.mark.parametrize("formula", BAD_FORMULAS)
+def test_bad_formula_is_one_line(models: Path, capsys: pytest.CaptureFixture[str], formula: str) -> None:
+    write_model(models, formula=formula)
+    assert BAD_FORMULAS[formula] in refusal(capsys, "update_lm", "timedistance")
+    assert not Path("/tmp/pwned").exists()
+
+
+def test_without_intercept(models: Path, client: Client) -> None:
+    write_model(models, formula="time ~ 0 + distance")
+    runscript("update_lm", "timedistance")
+    assert client.get("/lm/api/key/intercept").json() is None
+    assert client.get("/lm/api/key/equation").json() == "1.688715 * distance"
