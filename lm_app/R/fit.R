@@ -28,7 +28,7 @@ fit_model <- function(request, data, stepwise = "none", na = "omit") {
       )
     }
   }
-  check_fit(model, data)
+  check_fit(model, left_out)
   # names that all.vars() lists, and that are no columns
   model$constants <- setdiff(c("pi", "T", "F"), names(data))
   list(model = model, rows = attr(model$model, "row.names"), left_out = left_out, steps = steps)
@@ -138,7 +138,7 @@ calls_of <- function(functions, part) {
   c(if (is.name(name) && as.character(name) %in% functions) list(part), inner)
 }
 
-check_fit <- function(model, data) {
+check_fit <- function(model, left_out) {
   if (model$rank == 0) {
     refuse("the model has no coefficients to estimate")
   }
@@ -149,7 +149,8 @@ check_fit <- function(model, data) {
       model$rank,
       "coefficients; at least"
     )
-    refuse(counts, " ", model$rank + 1, " are needed", many_levels(model$model))
+    lost <- if (left_out$omitted > 0) paste0("; ", missing_text(left_out))
+    refuse(counts, " ", model$rank + 1, " are needed", lost, many_levels(model$model))
   }
 }
 

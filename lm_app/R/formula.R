@@ -122,6 +122,7 @@ check_size <- function(part, label) {
     if (!is.call(part)) {
       next
     }
+    attributes(part) <- NULL # a class would have R call its methods
     calls <- calls + 1
     if (depth > formula_limits$nesting) {
       refuse(label, ": it is nested deeper than ", formula_limits$nesting, " calls")

@@ -50,7 +50,7 @@ check_model_calls <- function(model) {
 check_stored_formula <- function(formula, columns) {
   check_size(formula, "stored model")
   bare <- formula
-  attributes(bare) <- NULL
+  attributes(bare) <- NULL # a class would have R call its methods
   reader <- new_reader(columns, is_stored = TRUE)
   check_value(reader, bare[[2]])
   check_terms(reader, bare[[3]])
@@ -70,7 +70,8 @@ check_stored_call <- function(call, columns) {
   if (!is.null(call$data) && !is.name(call$data)) {
     refuse("stored model: its call's data are no name")
   }
-  if (!is.null(call$na.action) && !as.character(call$na.action) %in% c("na.omit", "na.fail")) {
+  known_actions <- list(NULL, quote(na.omit), quote(na.fail))
+  if (!any(vapply(known_actions, identical, TRUE, call$na.action))) {
     refuse("stored model: its call's na.action is unknown")
   }
   for (part in list(call$weights, call$subset)) {

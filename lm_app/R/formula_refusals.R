@@ -114,7 +114,7 @@ note_refused_function <- function(reader, part) {
     return(add_problem(reader, "'", brief(called), why))
   }
   suggestion <- did_you_mean(brief(called), names(formula_functions))
-  why <- "' is not one of the functions that a formula may use"
+  why <- "' is not one of the functions a formula may use"
   add_problem(reader, "'", brief(called), why, suggestion, make_column)
 }
 
@@ -139,9 +139,39 @@ check_together <- function(reader, part, name, arguments, formal) {
   if (name == "format" && !"format" %in% formal) {
     add_problem(reader, 'format() needs a format, such as format(day, "%Y")')
   }
+  is_within <- is.call(reader$term) && !identical(part, reader$term) && !reader$is_stored
+  if (is_within && is_of_all_rows(name, arguments, formal)) {
+    add_problem(
+      reader,
+      name,
+      "() within another function is computed anew from the rows of each prediction; ",
+      "make it a term by itself, or write numbers, such as I((x - 10) / 2)"
+    )
+  }
+  if (name %in% c("ns", "bs") && formal[1] != "x") {
+    add_problem(reader, name, "(): its column must come first, such as ", name, "(x, df = 4)") # to R
+  }
   if (name %in% c("poly", "polym")) {
     check_poly(reader, arguments, formal)
   }
+}
+
+# Whether R computes something of all rows, which it keeps for predictions only where the call is a
+# term by itself.
+is_of_all_rows <- function(name, arguments, formal) {
+  is_given <- function(argument, is_right) {
+    any(vapply(arguments[formal == argument], function(x) is_right(constant(x)), TRUE))
+  }
+  is_number <- function(value) is.numeric(value) || isFALSE(value)
+  switch(
+    name,
+    scale = !(is_given("center", is_number) && is_given("scale", is_number)),
+    poly = ,
+    polym = !is_given("raw", isTRUE),
+    ns = ,
+    bs = !(is_given("knots", is.numeric) && is_given("Boundary.knots", is.numeric)),
+    FALSE
+  )
 }
 
 # poly(x, 2): a single number in the dots is the degree. poly(x, z, 2) is not.

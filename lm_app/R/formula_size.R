@@ -100,7 +100,7 @@ variable_width <- function(part, widths) {
     polym = poly_width(values, argument("degree", 1)),
     ns = argument("df", length(argument("knots")) + 2),
     bs = argument("df", length(argument("knots")) + argument("degree", 3) + 1),
-    cut = length(argument("breaks")),
+    cut = length(argument("breaks")) - 2,
     cbind = sum(of_values),
     interaction = prod(of_values + 1),
     factor = max(of_values, length(argument("levels")) - 1),

@@ -16,6 +16,7 @@ new_reader <- function(columns, is_stored = FALSE) {
       is_stored = is_stored,
       problems = character(), # whole sentences
       unknown = character(), # names of columns that are none
+      term = NULL, # that is being read, right of '~'
       lists_functions = FALSE # whether to list the functions that there are
     ),
     parent = emptyenv()
@@ -91,7 +92,7 @@ check_terms <- function(reader, part) {
         power <- constant(right)
         return(if (is.numeric(power)) as.numeric(power[1]) else 1)
       }
-      if (operator == "%in%" && is.atomic(constant(right))) {
+      if (operator == "%in%" && !is.null(constant(right))) {
         add_problem(reader, "between terms, '%in%' nests; write I(", brief(operation), ")")
         return(right)
       }
@@ -117,6 +118,7 @@ check_term <- function(reader, part) {
     part
   } else if (is.name(part) || is.call(part)) {
     known <- count_problems(reader)
+    reader$term <- part
     checked <- check_value(reader, part)
     if (count_problems(reader) == known && !uses_column(checked, reader$columns)) {
       add_problem(reader, "the term '", brief(part), "' names no column of the data")
@@ -245,8 +247,16 @@ check_arguments <- function(reader, part, name) {
     }
   }
   check_together(reader, part, name, arguments, formal)
+  as_predicted(part, name, formal)
+}
+
+# As R can predict from it. R 4.2 does not keep polym()'s coefficients; of scale(), it adds the
+# center and scale of the fit by their names, to those that stand there without.
+as_predicted <- function(part, name, formal) {
   if (name == "polym") {
-    part[[1]] <- as.name("poly") # R 4.2 does not keep polym()'s coefficients for predictions
+    part[[1]] <- as.name("poly")
+  } else if (name == "scale") {
+    names(part) <- c("", sub("^x$", "", formal))
   }
   part
 }

@@ -7,14 +7,14 @@
 fast_path_version <- 1L
 
 proof_level <- 0.9
-rows_kept <- 20
+rows_kept <- 10
 
 #' Prove the fast path
 #'
 #' @param model What strip_for_prediction() makes, but for the proof.
 #' @param rows See reference_rows().
 #' @return A list. `fast`: did it give predict()'s numbers to the last bit, without a warning?
-#'   `rows`: at most 20 of the rows; `answers`: those of predict() to them; see answers_to().
+#'   `rows`: at most 10 of the rows; `answers`: those of predict() to them; see answers_to().
 #'   `r_version`, `blas`, `fast_path`: what gave the answers.
 prove_fast_path <- function(model, rows) {
   predicted <- watched(ask_predict(model))

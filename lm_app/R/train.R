@@ -49,7 +49,7 @@ train <- function(
   attr(all_columns, "row.names") <- .set_row_names(nrow(data)) # a row's name is its number
   request <- read_request(all_columns, formula, weights, subset, contrasts, row_names)
   columns <- model_columns(all_columns, request, factors, ordered, problems)
-  message("fitting ", formula, " to ", nrow(columns), " rows")
+  message("fitting ", formula, " to ", nrow(columns), " observations")
   release_memory(nrow(columns))
   fit <- fit_model(request, columns, stepwise, na)
   tell_rows(fit$left_out)

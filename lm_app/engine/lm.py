@@ -95,7 +95,8 @@ class Model:
 
     def __init__(self, pickled: bytes) -> None:
         """Load what train() pickled; raises RError where the bytes are anything else."""
-        self._prepared, self.warnings = runtime.in_r(_load, pickled)
+        # in two calls, so that other models can answer in between
+        self._prepared, self.warnings = runtime.in_r(_prepare, runtime.in_r(_unpickle, pickled))
 
     def predict(
         self, columns: Sequence["array[float]"], interval: Interval = "none", level: float = LEVEL
@@ -118,14 +119,18 @@ class _Prepared(NamedTuple):
     unseen: rinterface.SexpClosure
 
 
-def _load(pickled: bytes) -> tuple[runtime.Kept[_Prepared], list[str]]:
+def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
     try:
         model = _LmUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:  # pickle documents that it may raise any
         raise RError(f"not a pickled lm: {error}") from None
     if not isinstance(model, rinterface.ListSexpVector) or not runtime.call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
-    (fast, fallback, unseen), warned = runtime.call("prepare_predict", model)
+    return runtime.Kept(model)
+
+
+def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], list[str]]:
+    (fast, fallback, unseen), warned = runtime.call("prepare_predict", model.value)
     return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), warned
 
 

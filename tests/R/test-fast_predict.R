@@ -23,7 +23,7 @@ intervals <- c("none", "confidence", "prediction")
 
 train_cars <- function(formula, ...) {
   used <- factors[names(factors) %in% all.vars(as.formula(formula))]
-  train_quietly(cars_data, formula, factors = used, ...)
+  suppressWarnings(train_quietly(cars_data, formula, factors = used, ...)) # of leverages of 1
 }
 
 # Rows of the training data, with the numbers between those of two rows but where a formula knows

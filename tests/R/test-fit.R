@@ -192,6 +192,14 @@ for (case in failures) {
   })
 }
 
+test_that("where too few rows are left, it is told which are not", {
+  data <- data.frame(y = 1:3, x = c(1, NA, 3))
+  expect_refusal(
+    quiet(data, "y ~ x"),
+    "2 observations are not enough for 2 coefficients; at least 3 are needed; 'x' is missing in 1"
+  )
+})
+
 test_that("what else R says stands behind the formula", {
   request <- read_request(mtcars, "mpg ~ wt")
   expect_identical(
