@@ -8,7 +8,7 @@ from typing import Any
 from lm_app.data.reading import read_table
 from lm_app.engine.lm import Trained, train
 from lm_app.engine.runtime import Console
-from lm_app.errors import DataError, TrainingError
+from lm_app.errors import DataError, RError, TrainingError
 from lm_app.training.recipe import Recipe
 
 
@@ -38,28 +38,36 @@ class Candidate:
 def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, draw: bool = True) -> Candidate:
     """Fit an lm to a file of data, and the live version's formula to the same data.
 
-    The plots are drawn now, before the gate, as only now R has the data. Raises RError, or TrainingError where R
-    could not write a plot.
+    The plots are drawn now, before the gate, as only now R has the data. Raises TrainingError with all that is wrong,
+    or where R could not write a plot.
     """
     console.on_message(f"reading {data.name}")
     try:
-        table = read_table(data, **recipe.csv.model_dump(exclude_none=True), factors=recipe.factors)
+        table = read_table(data, **recipe.reading(), factors=recipe.all_factors())
     except DataError as error:
         raise TrainingError(f"data file '{data}' {error}") from None
-    for note in table.notes:
-        console.on_message(note)
+    unknown = recipe.unknown_columns(table.columns)
     with TemporaryDirectory() as folder:
-        trained = train(
-            table,
-            recipe.formula,
-            weights=recipe.weights,
-            factors=recipe.factors,
-            stepwise=recipe.stepwise,
-            plots=Path(folder) if draw else None,
-            live_formula=live.info["formula"] if live else None,
-            live_weights=live.recipe["weights"] if live else None,
-            console=console,
-        )
+        try:
+            trained = train(
+                table,
+                recipe.formula,
+                weights=recipe.weights,
+                subset=recipe.subset,
+                factors=recipe.all_factors(),
+                ordered=recipe.ordered,
+                contrasts=recipe.contrasts,
+                stepwise=recipe.stepwise,
+                na=recipe.na,
+                plots=Path(folder) if draw else None,
+                live_formula=live.info["formula"] if live else None,
+                live_weights=live.recipe["weights"] if live else None,
+                console=console,
+            )
+        except RError as error:
+            raise TrainingError("; ".join([str(error), *unknown])) from None
+        if unknown:
+            raise TrainingError("; ".join(unknown))
         plots = {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
         broken = [name for name, content in plots.items() if not content.rstrip().endswith(b"</svg>")]
         if broken:
