@@ -128,7 +128,8 @@ explain_failure <- function(request, data, said) {
   if (!any(complete)) {
     counts <- vapply(lacks, sum, 0)
     listed <- toString(sprintf("'%s' in %d", labels, counts)[counts > 0])
-    return(paste0("each of the ", nrow(data), " rows lacks a value: ", listed))
+    lacks_all <- paste0("each of the ", nrow(data), " rows lacks a value: ", listed)
+    return(paste0(lacks_all, "; leave out what has too few of them"))
   }
   rows <- attr(data, "row.names")[complete]
   faults <- unlist(Map(

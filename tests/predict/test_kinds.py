@@ -16,6 +16,7 @@ from lm_app.engine.convert import doubles
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
 from tests.conftest import live_file
+from tests.predict.test_predict import errors
 
 DATA = """
 day <- as.Date("2024-01-01") + 0:59
@@ -62,12 +63,6 @@ PREDICTORS: dict[str, dict[str, Any]] = {
     "on": {"type": "logical"},
 }
 PATH = "/lm/api/models/kinds/predict"
-
-
-def faults(answer: Any) -> dict[tuple[Any, ...], str]:
-    """The messages of a 422 by their places."""
-    assert answer.status_code == 422
-    return {tuple(fault["loc"]): fault["msg"] for fault in answer.json()["errors"]}
 
 
 def post_to(client: Client, path: str, body: Any) -> Any:
@@ -148,7 +143,7 @@ def test_csv_has_dates_and_logicals_as_their_file_has_them(models: Path, client:
 def test_dates_are_checked(models: Path, client: Client) -> None:
     serve(models, "y ~ day", "day")
     wrong = {"day": ["2024-02-30", "2024-1-5", "20240105", 3, None, "2024-03-01", "2024-01-05"]}
-    found = faults(post_to(client, PATH, wrong))
+    found = errors(post_to(client, PATH, wrong))
     assert {loc[2]: msg for loc, msg in found.items()} == {
         0: "row 0: day is '2024-02-30'; it must be a date such as 2024-12-31.",
         1: "row 1: day is '2024-1-5'; it must be a date such as 2024-12-31.",
@@ -167,7 +162,7 @@ def test_times_may_have_an_offset(models: Path, client: Client) -> None:
     same = ["2024-01-01T07:30:00Z", "2024-01-01 07:30", "2024-01-01T09:30:00.000+02:00", "2024-01-01T07:30:00"]
     fits = post_to(client, PATH, {"time": same}).json()["predictions"]["fit"]
     assert fits == pytest.approx([expected[1]] * 4, rel=1e-12)
-    found = faults(post_to(client, PATH, {"time": ["soon", "2024-01-01T25:00:00Z"]}))
+    found = errors(post_to(client, PATH, {"time": ["soon", "2024-01-01T25:00:00Z"]}))
     assert {msg.partition("; ")[2] for msg in found.values()} == {
         "it must be a date and a time such as 2024-12-31T18:30:00Z."
     }
@@ -175,11 +170,11 @@ def test_times_may_have_an_offset(models: Path, client: Client) -> None:
 
 def test_a_number_that_a_factor_does_not_know_is_refused_with_those_allowed(models: Path, client: Client) -> None:
     serve(models, "y ~ factor(year)", "year")
-    assert faults(post_to(client, PATH, {"year": [2001, 2003, 2002.0, "2001"]})) == {
+    assert errors(post_to(client, PATH, {"year": [2001, 2003, 2002.0, "2001"]})) == {
         ("body", "year", 1): "row 1: year is 2003; it must be one of 2001, 2002, 2004.",
         ("body", "year", 3): "row 3: year is '2001'; it must be one of 2001, 2002, 2004.",
     }
-    assert faults(client.get(PATH, {"year": "2003"})) == {
+    assert errors(client.get(PATH, {"year": "2003"})) == {
         ("query", "year"): "year is '2003'; it must be one of 2001, 2002, 2004."
     }
     assert client.get(PATH, {"year": "2001"}).status_code == 200
@@ -188,10 +183,10 @@ def test_a_number_that_a_factor_does_not_know_is_refused_with_those_allowed(mode
 def test_a_month_that_the_fit_has_not_seen_is_refused_with_those_allowed(models: Path, client: Client) -> None:
     serve(models, "y ~ months(day)", "day")
     days = ["2024-01-05", "2024-05-05"]
-    assert faults(post_to(client, f"{PATH}?extrapolation=flag", [{"day": day} for day in days])) == {
+    assert errors(post_to(client, f"{PATH}?extrapolation=flag", [{"day": day} for day in days])) == {
         ("body", 1, "day"): "row 1: months(day) is 'May'; it must be one of 'February', 'January'."
     }
-    assert faults(client.get(PATH, {"day": "2024-05-05", "extrapolation": "flag"})) == {
+    assert errors(client.get(PATH, {"day": "2024-05-05", "extrapolation": "flag"})) == {
         ("query", "day"): "months(day) is 'May'; it must be one of 'February', 'January'."
     }
 
@@ -202,10 +197,10 @@ def test_a_model_without_predictors_takes_records(models: Path, client: Client) 
     assert [sorted(prediction) for prediction in answer["predictions"]] == [
         ["extrapolated", "fit", "lower", "upper"]
     ] * 3
-    assert faults(post_to(client, PATH, {})) == {
+    assert errors(post_to(client, PATH, {})) == {
         ("body",): "This model has no predictors; send records, {} for each observation."
     }
-    assert faults(post_to(client, PATH, []))
+    assert errors(post_to(client, PATH, []))
     assert client.get("/lm/api/openapi.json").status_code == 200
 
 

@@ -20,13 +20,12 @@ BAD_FORMULAS = {
     "time ~ distance$x": "'$' takes a part of an object; name the column itself",
     "time ~ ~ distance": "there may be only one '~'",
     "time ~ distance[1i]": "'[' takes a part of an object; name the column itself",
-    "time ~ 1": "it has no predictor",
     "1 ~ distance": "the response, left of '~', must be a column of the data",
     "time ~ cut(distance, 3)": "'breaks' must be numbers, as the data's own breaks change with the rows",
     "time ~ 0 + offset(distance)": "the model has no coefficients to estimate",
     "time ~ poly(distance, 99)": "'degree' must be a whole number from 1 to 50, not '99'",
     "time ~ poly(distance, 20)": "'degree' must be less than number of unique points",
-    "time ~ log(distance - 20)": "NA/NaN/Inf in 'x'",
+    "time ~ log(distance - 20)": "'log(distance - 20)' is not finite in 2 rows, the first is row 4 (distance = 20)",
     "time ~ offset(distance": "this is not R's formula notation",
 }
 
