@@ -96,6 +96,14 @@ def generate(folder: Path, rows: int, numbers: int, factors: Mapping[str, Sequen
     return first
 
 
+def copy(models: Path, name: str, new: str) -> None:
+    """Copy a trained model under a new name."""
+    shutil.copytree(models / name, models / new)
+    for manifest in (models / new / "versions").glob("*/manifest.json"):
+        content = {**json.loads(manifest.read_text(encoding="utf-8")), "model": new}
+        manifest.write_text(json.dumps(content), encoding="utf-8")
+
+
 def training(*names: str) -> list[str]:
     """The command that trains these models, or all."""
     return [sys.executable, "manage.py", "runscript", "update_lm", *(["--script-args", *names] if names else [])]

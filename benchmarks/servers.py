@@ -11,8 +11,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,6 +162,27 @@ class Server:
         if report["refused"] or report["broken"] or not report["requests"]:
             raise Failed(f"{request.path} under load: {report}")
         return float(report["requests"] / report["seconds"])
+
+    def waits(self, request: Request, during: Callable[[], None]) -> list[float]:
+        """The seconds that each request takes, asked one after another, while something else is done."""
+        times: list[float] = []
+        is_done = threading.Event()
+
+        def ask_on() -> None:
+            with self._connection() as connection:
+                while not is_done.is_set():
+                    begin = time.perf_counter()
+                    send(connection, request)
+                    times.append(time.perf_counter() - begin)
+
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(ask_on)
+            try:
+                during()
+            finally:
+                is_done.set()
+            asking.result()
+        return times
 
     def worker(self) -> int:
         """The process id of gunicorn's one worker."""

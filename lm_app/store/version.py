@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from django.conf import settings
 
 from lm_app.engine.lm import Model
@@ -80,7 +81,7 @@ class Version:
         """Load the version into R; raises Damaged where its files are not whole."""
         manifest = self.manifest()
         try:
-            info = json.loads(self.read(INFO, manifest))
+            info = orjson.loads(self.read(INFO, manifest))  # of 200 columns it is megabytes
             lm = Model(self.read(PICKLE, manifest))
             return LoadedModel(self.model, self.name, self, manifest, info, predictors_of(info), lm)
         except (ValueError, KeyError, TypeError, RError) as error:

@@ -65,12 +65,6 @@ PREDICTORS: dict[str, dict[str, Any]] = {
 PATH = "/lm/api/models/kinds/predict"
 
 
-def faults(answer: Any) -> dict[tuple[Any, ...], str]:
-    """The messages of a 422 by their places."""
-    assert answer.status_code == 422
-    return {tuple(fault["loc"]): fault["msg"] for fault in answer.json()["errors"]}
-
-
 def post_to(client: Client, path: str, body: Any) -> Any:
     return client.post(path, json.dumps(body), content_type="application/json")
 
