@@ -8,6 +8,8 @@ from typing import Any
 from rpy2 import rinterface
 from rpy2.rinterface_lib import openrlib
 
+from lm_app.data.table import Table
+
 rlib, ffi = openrlib.rlib, openrlib.ffi
 
 
@@ -37,6 +39,27 @@ def named_list(items: Mapping[str, Any]) -> rinterface.ListSexpVector:
     vector = rinterface.ListSexpVector(list(items.values()))
     vector.names = strings(list(items))
     return vector
+
+
+def data_frame_columns(table: Table) -> rinterface.ListSexpVector:
+    """Make the argument of data_frame() in data.R: for each column its type, values and texts."""
+    return named_list(
+        {
+            name: named_list(
+                {
+                    "type": strings(column.type),
+                    "values": _vector(column.values),
+                    "texts": strings(column.texts),
+                }
+            )
+            for name, column in table.columns.items()
+        }
+    )
+
+
+def _vector(values: "array[Any]") -> Any:
+    vector = rinterface.FloatSexpVector if values.typecode == "d" else rinterface.IntSexpVector
+    return vector.from_memoryview(memoryview(values))
 
 
 def json_value(value: Any) -> Any:

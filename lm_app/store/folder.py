@@ -1,10 +1,10 @@
 """A model's folder; nothing else knows its layout.
 
     extra_files/<model>/
-        model.toml, <data>.csv           what people write
-        live                             the name of the version that is served
-        versions/<version>/              what a training made; never changed afterwards
-        .lock, .live-*, versions/.*      a training at work, or what a killed one left behind
+        model.toml, <data>.csv                what people write
+        live                                  the name of the version that is served
+        versions/<version>/                   what a training made; never changed afterwards
+        .lock, .live-*, .data-*, versions/.*  a training at work, or what a killed one left behind
 
 There are no links: it works on a network share as well. See docs/decisions/0002-versions-as-folders.md.
 """
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from lm_app.errors import Damaged, UnknownModel
+from lm_app.errors import Damaged, TrainingError, UnknownModel
 from lm_app.store.version import Version
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ALLOWED_NAMES = "letters, digits, '-' and '_', at most 64 of them"
 VERSION_NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 
@@ -73,7 +74,7 @@ class ModelFolder:
 
     def leftovers(self) -> list[Path]:
         """List what a killed training left behind."""
-        return [*self.path.glob(".live-*"), *self.path.glob("versions/.*")]
+        return [*self.path.glob(".live-*"), *self.path.glob(".data-*"), *self.path.glob("versions/.*")]
 
     def live_version(self) -> Version:
         """Read the pointer; raises Damaged where it names no version."""
@@ -84,3 +85,22 @@ class ModelFolder:
         if not VERSION_NAME.fullmatch(name):
             raise Damaged(f"the file 'live' does not hold the name of a version: {name[:50]!r}")
         return self.version(name)
+
+
+def all_models() -> list[ModelFolder]:
+    """List the folders of all models. Raises TrainingError where there is none."""
+    folders = ModelFolder.all()
+    if not folders:
+        why = "no folder in it has a model.toml" if settings.LM_MODELS_DIR.is_dir() else "it does not exist"
+        raise TrainingError(f"there are no models in LM_MODELS_DIR, {settings.LM_MODELS_DIR}: {why}")
+    return folders
+
+
+def misnamed_models() -> list[str]:
+    """Say which folders are no models because of their names, a line for each; hidden ones are not meant to be."""
+    names = sorted(file.parent.name for file in settings.LM_MODELS_DIR.glob("*/model.toml"))
+    return [
+        f"the folder {name!r} has a model.toml, but can't be a model's name: {ALLOWED_NAMES}; rename it"
+        for name in names
+        if not MODEL_NAME.fullmatch(name) and not name.startswith(".")
+    ]

@@ -8,10 +8,12 @@ with a dot, which the next one removes.
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -71,33 +73,46 @@ def publish(
     return version
 
 
-def activate(folder: ModelFolder, name: str) -> Version:
-    """Make the named version the live one. Raises TrainingError where there is none, or it is damaged."""
+def replace_data(folder: ModelFolder, file: Path, own: Path) -> None:
+    """Replace the model's own data file by another, at once for every reader. Raises OSError."""
+    new = folder.path / f".data-{own.name}"
+    shutil.copyfile(file, new)
+    with new.open("rb") as stream:
+        os.fsync(stream.fileno())
+    new.replace(own)
+    sync(folder.path)
+
+
+def activate(folder: ModelFolder, prefix: str) -> Version:
+    """Make live the version whose name begins so.
+
+    Raises TrainingError where there is none, or more than one, or it is damaged.
+    """
     with locked(folder):
-        return _activate(folder, folder.versions(), name)
+        names = [version.name for version in folder.versions()]
+        found = [name for name in names if prefix and name.startswith(prefix)]
+        if len(found) != 1:
+            which = "more than one version begins with" if found else "there is no version"
+            raise TrainingError(f"{folder.name}: {which} {prefix!r}; there are: {', '.join(found or names)}")
+        return _activate(folder.version(found[0]))
 
 
 def roll_back(folder: ModelFolder) -> Version:
     """Make the version before the live one the live one. Raises TrainingError where there is none."""
     with locked(folder):
-        versions = folder.versions()
         try:
-            earlier = [version.name for version in versions if version.name < folder.live_version().name]
+            earlier = [version.name for version in folder.versions() if version.name < folder.live_version().name]
         except Damaged:
             earlier = []
         if not earlier:
             raise TrainingError(f"{folder.name}: there is no version before the live one")
-        return _activate(folder, versions, earlier[-1])
+        return _activate(folder.version(earlier[-1]))
 
 
-def _activate(folder: ModelFolder, versions: list[Version], name: str) -> Version:
-    names = [version.name for version in versions]
-    if name not in names:
-        raise TrainingError(f"{folder.name}: there is no version {name!r}; there are: {', '.join(names)}")
-    version = folder.version(name)
+def _activate(version: Version) -> Version:
     try:
         version.load()
     except Damaged as damage:
-        raise TrainingError(f"{folder.name}: {damage}; the live version stays") from None
+        raise TrainingError(f"{version.model}: {damage}; the live version stays") from None
     version.activate()
     return version

@@ -1,13 +1,14 @@
 """Fit a model to data: a recipe becomes a candidate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lm_app.data.reading import read_table
 from lm_app.engine.lm import Trained, train
 from lm_app.engine.runtime import Console
-from lm_app.errors import TrainingError
+from lm_app.errors import DataError, RError, TrainingError
 from lm_app.training.recipe import Recipe
 
 
@@ -31,29 +32,45 @@ class Candidate:
     made_from: dict[str, Any]
     trained: Trained
     plots: dict[str, bytes]
+    notes: list[str] = field(default_factory=list)
+    """What the reader of the data has to tell."""
 
 
 def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, draw: bool = True) -> Candidate:
     """Fit an lm to a CSV file, and the live version's formula to the same data.
 
-    The plots are drawn now, before the gate, as only now R has the data. Raises RError, or TrainingError where R
-    could not write a plot.
+    The plots are drawn now, before the gate, as only now R has the data. Raises TrainingError with all that is wrong,
+    or where R could not write a plot.
     """
+    console.on_message(f"reading {data.name}")
+    try:
+        table = read_table(data, **recipe.reading(), factors=recipe.all_factors())
+    except DataError as error:
+        raise TrainingError(f"data file '{data}' {error}") from None
+    faults = recipe.unknown_columns(table.columns)
     with TemporaryDirectory() as folder:
-        trained = train(
-            data,
-            recipe.formula,
-            weights=recipe.weights,
-            factors=recipe.factors,
-            stepwise=recipe.stepwise,
-            csv=recipe.csv.model_dump(exclude_none=True),
-            plots=Path(folder) if draw else None,
-            live_formula=live.info["formula"] if live else None,
-            live_weights=live.recipe["weights"] if live else None,
-            console=console,
-        )
+        try:
+            trained = train(
+                table,
+                recipe.formula,
+                weights=recipe.weights,
+                subset=recipe.subset,
+                factors=recipe.all_factors(),
+                ordered=recipe.ordered,
+                contrasts=recipe.contrasts,
+                stepwise=recipe.stepwise,
+                na=recipe.na,
+                plots=Path(folder) if draw else None,
+                live_formula=live.info["formula"] if live else None,
+                live_weights=live.recipe["weights"] if live else None,
+                console=console,
+            )
+        except RError as error:
+            raise TrainingError("; ".join([str(error), *faults])) from None
+        if faults:
+            raise TrainingError("; ".join(faults))
         plots = {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
         broken = [name for name, content in plots.items() if not content.rstrip().endswith(b"</svg>")]
         if broken:
             raise TrainingError(f"R could not write {', '.join(broken)} to {folder}; is its disk full?")
-    return Candidate(recipe, recipe.of_data(data), trained, plots)
+    return Candidate(recipe, recipe.of_data(data), trained, plots, table.notes)

@@ -14,8 +14,13 @@ from lm_app.training.fit import Candidate, Live
 from lm_app.training.gate import Comparison
 
 
-def release(folder: ModelFolder, candidate: Candidate, comparison: Comparison, live: Live | None) -> Version:
-    """Write the candidate as a new version, and make it live. Raises OSError; then nothing has changed."""
+def release(
+    folder: ModelFolder, candidate: Candidate, comparison: Comparison, live: Live | None, source: dict[str, Any]
+) -> Version:
+    """Write the candidate as a new version, and make it live. Raises OSError; then nothing has changed.
+
+    `source` tells where its data came from.
+    """
     now = datetime.now(timezone.utc)
     info = _info(candidate, now)
     contents = {
@@ -26,6 +31,7 @@ def release(folder: ModelFolder, candidate: Candidate, comparison: Comparison, l
     }
     metadata = {
         "recipe": candidate.made_from,
+        "data": source,
         "built_with": {key: info[key] for key in ("r_version", "rpy2_version")},
         "compared_with": live and live.version,
         "comparison": comparison.rows,

@@ -1,7 +1,8 @@
 """Update a model, or create one: recipe, fit, gate, release."""
 
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ from django.conf import settings
 
 from lm_app.engine.runtime import SILENT, Console
 from lm_app.errors import Damaged, NotPublished, RError, TrainingError
-from lm_app.store.folder import MODEL_NAME, ModelFolder
-from lm_app.store.publish import locked
+from lm_app.store.folder import ALLOWED_NAMES, MODEL_NAME, ModelFolder
+from lm_app.store.publish import locked, replace_data
 from lm_app.store.version import Version
 from lm_app.training.fit import Candidate, Live, fit_csv
 from lm_app.training.gate import Comparison, compare
-from lm_app.training.recipe import Recipe, read_recipe
+from lm_app.training.model_toml import model_toml
+from lm_app.training.recipe import Recipe, completed, make_recipe, read_recipe
 from lm_app.training.release import release
+from lm_app.training.sources import describe_source, goes_back
+
+TEXTS = (".csv", ".tsv", ".txt")
+OTHERS = (".gz", ".xlsx", ".xls", ".ods", ".parquet")
+"""Suffixes of data files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,8 @@ class Report:
 
     candidate: Candidate
     comparison: Comparison
+    live: Live | None = None
+    """The version that was live before."""
     version: Version | None = None
 
 
@@ -35,20 +44,85 @@ def update(
     changes: dict[str, Any] | None = None,
     force: bool = False,
     dry_run: bool = False,
+    keep_data: bool = False,
     console: Console = SILENT,
 ) -> Report | None:
     """Train one model and make it live, or return None where neither its data nor its model.toml have changed.
 
-    `data` and `changes` (of keys of model.toml) are for this training only. `force` publishes what the gate
-    objects to, and what has not changed. `dry_run` publishes nothing.
+    `data` and `changes` (of keys of model.toml) are for this training only; `keep_data` makes the data the model's
+    own. `force` publishes what the gate objects to, and what has not changed. `dry_run` changes nothing.
     Raises UnknownModel, NotPublished where the gate objects, or TrainingError; each is one line, and then the live
     version is as it was.
     """
     folder = ModelFolder.named(name)
+    with _errors_of(name), locked(folder):
+        recipe = read_recipe(folder.toml, changes or {})
+        own = folder.path / recipe.data
+        if data and keep_data and _kinds(data) != _kinds(own):
+            raise TrainingError(
+                f"{data.name} is no {own.suffix}: change data in model.toml, and replace {own.name} yourself"
+            )
+        report = _update(folder, recipe, own, data, force, dry_run, console)
+        if data and keep_data and not dry_run:
+            replace_data(folder, data, own)
+        return report
+
+
+def create(
+    name: str,
+    data: Path,
+    changes: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    keep_folder: bool = False,
+    console: Console = SILENT,
+) -> Report:
+    """Make the folder of a new model, and train it; `changes` are keys of its model.toml.
+
+    Raises TrainingError with one line; then there is no folder, unless `keep_folder` leaves what was tried.
+    """
+    if not MODEL_NAME.fullmatch(name):
+        raise TrainingError(f"{name!r} can't be a model's name: {ALLOWED_NAMES}")
+    folder = ModelFolder(settings.LM_MODELS_DIR / name)
+    content = {"title": name, "data": f"data{_suffix(data)}", **changes}
+    with _errors_of(name):
+        recipe = make_recipe(content, changes)
+        if dry_run:
+            candidate = fit_csv(recipe, data, None, console, draw=False)
+            return Report(candidate, compare(None, candidate.trained))
+        if folder.path.exists():
+            raise TrainingError(f"the folder {folder.path} has no model.toml; write one, or choose another name")
+        folder.path.mkdir()
     try:
-        with locked(folder):
-            recipe = read_recipe(folder.toml, changes or {})
-            return _update(folder, recipe, data or folder.path / recipe.data, force, dry_run, console)
+        with _errors_of(name):
+            shutil.copyfile(data, folder.path / recipe.data)
+            folder.toml.write_text(model_toml(content), encoding="utf-8")
+        report = update(name, console=console)
+        assert report  # noqa: S101  (a new model has changed)
+        return report
+    except BaseException:
+        if not keep_folder:
+            shutil.rmtree(folder.path)
+        raise
+
+
+def why_unchanged(name: str) -> str:
+    """Say why update() made nothing."""
+    folder = ModelFolder.named(name)
+    live, newest = folder.live_version().name, folder.versions()[-1].name
+    unchanged = "neither its data nor its model.toml have changed since"
+    if live == newest:
+        return f"{unchanged} the live version; nothing new is made"
+    return (
+        f"version {live} is live by --activate; {unchanged} version {newest}; nothing new is made, --force trains anew"
+    )
+
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    """Make each error one line that begins with the model's name."""
+    try:
+        yield
     except NotPublished as error:
         raise NotPublished(f"{name}: {error}", error.report) from None
     except (TrainingError, RError) as error:
@@ -57,62 +131,70 @@ def update(
         raise TrainingError(f"{name}: {error.strerror}: {error.filename}") from None
 
 
-def create(name: str, data: Path, changes: dict[str, Any], console: Console = SILENT) -> Report:
-    """Make the folder of a new model, and train it. Raises TrainingError with one line; then there is no folder."""
-    if not MODEL_NAME.fullmatch(name):
-        raise TrainingError(f"{name!r} can't be a model's name: letters, digits, '-' and '_', at most 64 of them")
-    folder = ModelFolder(settings.LM_MODELS_DIR / name)
-    try:
-        folder.path.mkdir()
-        try:
-            shutil.copyfile(data, folder.path / "data.csv")
-            folder.toml.write_text(_toml({"title": name, "data": "data.csv", **changes}), encoding="utf-8")
-            report = update(name, console=console)
-            assert report  # noqa: S101  (a new model has changed)
-            return report
-        except BaseException:
-            shutil.rmtree(folder.path)
-            raise
-    except OSError as error:
-        raise TrainingError(f"{name}: {error.strerror}: {error.filename}") from None
-
-
 def _update(
-    folder: ModelFolder, recipe: Recipe, data: Path, force: bool, dry_run: bool, console: Console
+    folder: ModelFolder, recipe: Recipe, own: Path, data: Path | None, force: bool, dry_run: bool, console: Console
 ) -> Report | None:
-    live = _live(folder)
-    if live and live.recipe == recipe.of_data(data) and not force:
+    file = data or own
+    made_from = recipe.of_data(file)
+    if not (force or dry_run) and made_from in _recipes_of_now(folder):
         return None
-    candidate = fit_csv(recipe, data, live, console, draw=not dry_run)
-    comparison = compare(live.info if live else None, candidate.trained)
-    report = Report(candidate, comparison)
+    live = _live(folder)
+    candidate = fit_csv(recipe, file, live, console, draw=not dry_run)
+    comparison = compare(
+        live.info if live else None,
+        candidate.trained,
+        same_data=live is not None and live.recipe.get("data_sha256") == made_from["data_sha256"],
+    )
+    remedy = "publish it all the same with --force"
+    if data is None and (objection := goes_back(folder, candidate, own)):
+        comparison.objections.append(objection)
+        remedy += ", or keep the other data with --data FILE --keep-data"
+    report = Report(candidate, comparison, live)
     if dry_run:
         return report
     if comparison.objections and not force:
-        raise NotPublished(
-            f"not published: {'; '.join(comparison.objections)}; publish it all the same with --force", report
-        )
-    return replace(report, version=release(folder, candidate, comparison, live))
+        raise NotPublished(f"not published: {'; '.join(comparison.objections)}; {remedy}", report)
+    source = describe_source(candidate, file, own)
+    return replace(report, version=release(folder, candidate, comparison, live, source))
+
+
+def _recipes_of_now(folder: ModelFolder) -> list[dict[str, Any]]:
+    """List what a training need not be made from: the live version's recipe and the newest's.
+
+    They differ after a rollback, which holds until data or model.toml change.
+    """
+    try:
+        live = _whole(folder.live_version())
+    except Damaged:
+        return []
+    newest = next(_whole_versions(folder), live)
+    return [live.recipe, newest.recipe]
 
 
 def _live(folder: ModelFolder) -> Live | None:
     """Read the live version's files, or those of the newest version that is whole. R is not asked."""
     try:
-        versions = [folder.live_version()]
+        return _whole(folder.live_version())
     except Damaged:
-        versions = []
-    for version in [*versions, *reversed(folder.versions())]:
-        try:
-            return Live(version.name, version.manifest()["recipe"], version.info())
-        except Damaged:
-            continue
-    return None
+        return next(_whole_versions(folder), None)
 
 
-def _toml(content: dict[str, Any]) -> str:
-    """Write TOML: strings and lists of them as JSON has them, then the tables."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if not isinstance(value, dict)]
-    for name, table in content.items():
-        if isinstance(table, dict):
-            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"
+def _whole_versions(folder: ModelFolder) -> Iterator[Live]:
+    """Yield the versions that are whole, the newest first."""
+    for version in reversed(folder.versions()):
+        with suppress(Damaged):
+            yield _whole(version)
+
+
+def _whole(version: Version) -> Live:
+    return Live(version.name, completed(version.manifest()["recipe"]), version.info())
+
+
+def _suffix(data: Path) -> str:
+    """Keep the suffixes that say what a file is: .csv where there is none."""
+    return "".join(suffix for suffix in data.suffixes[-2:] if suffix.lower() in TEXTS + OTHERS) or ".csv"
+
+
+def _kinds(file: Path) -> set[str]:
+    """Say what a file is that is no plain text."""
+    return {suffix.lower() for suffix in file.suffixes} & set(OTHERS)

@@ -3,6 +3,7 @@
 for (path in list.files("../../lm_app/R", pattern = "[.]R$", full.names = TRUE)) {
   sys.source(path, environment())
 }
+prepare_session()
 
 cars_data <- transform(
   mtcars,
@@ -11,18 +12,8 @@ cars_data <- transform(
   fast = qsec < 17.6
 )
 
-csv_file <- function(content) {
-  path <- tempfile(fileext = ".csv")
-  if (is.data.frame(content)) {
-    write.csv(content, path, row.names = FALSE)
-  } else {
-    writeLines(content, path)
-  }
-  path
-}
-
 train_quietly <- function(data, formula, ...) {
-  suppressMessages(train(csv_file(data), formula, ...))
+  suppressMessages(train(data, formula, ...))
 }
 
 expect_refusal <- function(object, message) {

@@ -69,7 +69,7 @@ except rinterface.embedded.RRuntimeError as error:
 def test_an_r_user_can_source_and_run_the_r_files() -> None:
     script = """
     for (file in list.files(pattern = "[.]R$")) source(file)
-    trained <- train("../../extra_files/timedistance/timedistance.csv", "time ~ distance")
+    trained <- train(read.csv("../../extra_files/timedistance/timedistance.csv"), "time ~ distance")
     cat(predict(trained$model, data.frame(distance = 29.5)))
     """
     done = subprocess.run(

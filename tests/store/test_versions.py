@@ -81,7 +81,7 @@ def test_rollback_and_activate_switch_at_once(models: Path, client: Client, caps
     assert "sha256 differs" in refusal(capsys, "versions_lm", "timedistance", "--activate", second)
     assert live_version(models) == first
     assert "There is no model" in refusal(capsys, "versions_lm", "nope")
-    assert "required: NAME" in refusal(capsys, "versions_lm")
+    assert "are for one model: name it" in refusal(capsys, "versions_lm", "--rollback")
 
 
 def test_rollback_without_a_live_version(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,10 @@ from tests.conftest import refusal
 
 BAD_TOML = {
     "title =": "model.toml is not TOML",
-    'title = "t"\ndata = "timedistance.csv"\n': "model.toml: formula: Field required",
-    'title = "t"\ndata = "../x.csv"\nformula = "y ~ x"': "model.toml: data: String should match pattern",
+    'title = "t"\ndata = "timedistance.csv"\n': "model.toml: formula is missing; it must be a text",
+    'title = "t"\ndata = "../x.csv"\nformula = "y ~ x"': 'model.toml: data: "../x.csv" is not allowed',
     'title = "t"\ndata = "x.csv"\nformula = "y ~ x"': "x.csv' does not exist",
-    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml: colour: Extra inputs",
+    'title = "t"\ndata = "x.csv"\nformula = "y ~ x"\ncolour = "red"': "model.toml has no key 'colour'; there are",
     'title = "t"\ndata = "timedistance.csv"\nformula = "time ~ distance"\nweights = "w"': "the data have no column 'w'",
 }
 

@@ -1,0 +1,1 @@
+"""Read data: bytes of any common kind become a table of typed columns. Training and serving read alike."""
