@@ -131,7 +131,7 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_and_steps_are_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     runscript("update_lm", "mtcars", "--force", "--verbose")
     output = capsys.readouterr().out
-    assert re.search("^reading mtcars.csv\nfitting mpg ~ . to 32 rows\nStart:  AIC=", output, re.MULTILINE)
+    assert re.search("^reading mtcars.csv\nfitting mpg ~ . to 32 observations\nStart:  AIC=", output, re.MULTILINE)
     assert "\x1b[" not in output
 
 
