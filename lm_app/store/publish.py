@@ -52,9 +52,7 @@ def publish(
     if settings.LM_SIGNING_KEY:
         contents[SIGNATURE] = sign(contents[MANIFEST], settings.LM_SIGNING_KEY)
     elif settings.LM_VERIFY_KEYS:
-        raise TrainingError(
-            "LM_SIGNING_KEY is not set, and servers with LM_VERIFY_KEY would not serve what is unsigned"
-        )
+        raise TrainingError("LM_SIGNING_KEY is not set: with LM_VERIFY_KEY, servers refuse what is not signed")
     new = version.path.with_name(f".new-{version.name}")
     new.mkdir(parents=True)
     try:

@@ -295,6 +295,11 @@ def test_an_images_models_are_signed_and_no_private_key_stays(tmp_path: Path, mo
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_image_is_run_without_the_private_key() -> None:
+    [command] = re.findall(r"^\$ docker run .*", (ROOT / "docs" / "deploy.md").read_text(), re.MULTILINE)
+    assert " --env-file .env --env LM_SIGNING_KEY= " in command
+
+
 def test_the_private_key_is_in_one_command_of_the_image_and_in_no_instruction() -> None:
     assert PRIVATE.encode().startswith(PRIVATE_BEGINS)
     instructions = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", "").splitlines()
