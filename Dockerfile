@@ -20,8 +20,14 @@ COPY requirements.txt .
 RUN python3 -m venv --without-pip .venv \
     && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt
 COPY . .
-# Django starts with no key missing, but training uses none; the server gets its own when it runs.
-RUN SECRET_KEY=unused-in-training python manage.py runscript update_lm
+# Models are signed by a key of this build, which nobody has afterwards, or by yours: --secret id=env,src=.env. Only the
+# public key stays. Django's own key has to be there, but training uses none; the server gets its own when it runs.
+# hadolint ignore=SC2046
+RUN --mount=type=secret,id=env \
+    export SECRET_KEY=unused-in-training $(grep -s '^LM_[A-Z]*_KEY=' /run/secrets/env \
+        || python -c 'from lm_app.store.signature import new_keys; print(new_keys())') \
+    && echo "${LM_VERIFY_KEY:?}" >verify_key \
+    && python manage.py runscript update_lm
 
 FROM runtime
 COPY --from=build /app /app

@@ -15,7 +15,7 @@ from dotenv import load_dotenv
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
-from ml_api.environment import boolean, positive
+from ml_api.environment import boolean, positive, private_key, public_keys
 
 
 class Threads(ThreadWorker):  # type: ignore[misc]
@@ -41,6 +41,7 @@ try:
     pin_workers = boolean("PIN_WORKERS", default=True)
     # A worker for each CPU, as Python computes in one thread of a process at a time; see docs/decisions/0003.
     workers = positive("WEB_CONCURRENCY", default=min(max(2, len(os.sched_getaffinity(0))), 8))
+    public_keys("LM_VERIFY_KEY", private_key("LM_SIGNING_KEY"))  # Django's; each worker would print a traceback
 except ImproperlyConfigured as error:
     sys.exit(str(error))  # else gunicorn prints a traceback
 # So that single predictions get their turn beside large batches; see docs/decisions/0003.

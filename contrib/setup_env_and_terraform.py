@@ -3,8 +3,8 @@
 
     python contrib/setup_env_and_terraform.py [APP_NAME] [--docker-image IMAGE]
 
-Needs nothing but Python. What exists is kept: main.tf but for --force, and .env always, but for its key with
---new-secret-key.
+What exists is kept: main.tf but for --force, and .env always, but for its keys with --new-secret-key and
+--new-signing-key. Only new keys need a package: that of which lm_app/store/signature.py makes them.
 """
 
 import argparse
@@ -19,10 +19,12 @@ APP_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,58}[A-Za-z0-9])"
 DOCKER_IMAGE = r"[a-z0-9][A-Za-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]*"
 LOCATION = r"[a-z0-9]+"
 SKU = r"(B[1-3]|S[1-3]|P[0-3]v3)"
-OLD_KEY = re.compile(r"^SECRET_KEY=.*\n?", re.MULTILINE)
+SECRET_KEY = re.compile(r"^SECRET_KEY=.*\n?", re.MULTILINE)
+SIGNING_KEYS = re.compile(r"^LM_(SIGNING|VERIFY)_KEY=.*\n?", re.MULTILINE)
 
 ENV = """\
-# Settings; see ml_api/settings.py. Not for the repository: SECRET_KEY is a secret.
+# Settings; see ml_api/settings.py. Not for the repository: SECRET_KEY is a secret, and so is LM_SIGNING_KEY, which
+# signs models. Servers elsewhere need the public LM_VERIFY_KEY only.
 DEBUG=False
 ALLOWED_HOSTS=localhost,127.0.0.1,[::1]
 LM_DEFAULT_MODEL=timedistance
@@ -39,6 +41,7 @@ module "app" {{
   location     = "{location}"
   sku          = "{sku}"
   secret_key   = one(regex("(?m)^SECRET_KEY=(.+)$", file("${{path.module}}/.env")))
+  verify_key   = try(one(regex("(?m)^LM_VERIFY_KEY=(.+)$", file("${{path.module}}/.env"))), null)
 }}
 
 output "url" {{
@@ -81,8 +84,9 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     parser.add_argument("--docker-image", metavar="IMAGE", default="", help="such as docker.io/USER/lm-api:1.0.0")
     parser.add_argument("--location", default="westeurope", help="the Azure region (%(default)s)")
     parser.add_argument("--sku", default="B1", help="B1 to B3; with staging S1 to S3, P0v3 to P3v3 (%(default)s)")
-    parser.add_argument("--force", action="store_true", help="overwrite main.tf; the secret key stays")
+    parser.add_argument("--force", action="store_true", help="overwrite main.tf; the keys stay")
     parser.add_argument("--new-secret-key", action="store_true", help="replace the SECRET_KEY in .env")
+    parser.add_argument("--new-signing-key", action="store_true", help="replace LM_SIGNING_KEY, LM_VERIFY_KEY in .env")
     args = parser.parse_args(arguments)
     name = args.app_name or f"lm-api-{secrets.token_hex(4)}"
     check("APP_NAME", name, APP_NAME, "2 to 60 letters, digits and hyphens, no hyphen at either end")
@@ -94,14 +98,19 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     check("--sku", args.sku, SKU, "B1 to B3, S1 to S3, or P0v3 to P3v3")
 
     env, main_tf = root / ".env", root / "main.tf"
-    new_key = args.new_secret_key or not env.exists()
-    if new_key:
-        others = OLD_KEY.sub("", env.read_text(encoding="utf-8")) if env.exists() else ENV
-        write(env, f"{others.rstrip()}\nSECRET_KEY={secrets.token_urlsafe(50)}\n")
+    new = not env.exists()
+    settings = ENV if new else env.read_text(encoding="utf-8")
+    if new or args.new_secret_key:
+        settings = with_line(SECRET_KEY, settings, f"SECRET_KEY={secrets.token_urlsafe(50)}")
+    if new or args.new_signing_key:
+        settings = with_line(SIGNING_KEYS, settings, signing_keys())
+    new_keys = new or args.new_secret_key or args.new_signing_key
+    if new_keys:
+        write(env, settings)
     if args.force or not main_tf.exists():
         text = MAIN_TF.format(app_name=name, docker_image=args.docker_image, location=args.location, sku=args.sku)
         write(main_tf, text)
-    elif not new_key:
+    elif not new_keys:
         sys.exit(f"{main_tf} exists and stays as it is: edit it, or overwrite it with --force.")
 
 
@@ -109,6 +118,20 @@ def check(argument: str, value: str, pattern: str, allowed: str) -> None:
     """Exit with one line where the value is not allowed."""
     if not re.fullmatch(pattern, value):
         sys.exit(f"{argument} {value!r} is not allowed: {allowed}.")
+
+
+def with_line(pattern: re.Pattern[str], settings: str, line: str) -> str:
+    """Put the line in place of those that the pattern finds, at the end."""
+    return f"{pattern.sub('', settings).rstrip()}\n{line}\n"
+
+
+def signing_keys() -> str:
+    """Make the keys by which models are signed and verified; SystemExit with one line where a package is missing."""
+    try:
+        from lm_app.store.signature import new_keys
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}, which makes keys: 'pip install -r requirements.txt', and call this with the same Python.")
+    return new_keys()
 
 
 def write(file: Path, text: str) -> None:
@@ -121,4 +144,5 @@ def write(file: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # for lm_app
     main(sys.argv[1:])

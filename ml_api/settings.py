@@ -35,8 +35,9 @@ SILENCED_SYSTEM_CHECKS = [
 # The models: one folder each (see the README), and the one that answers where a URL names none.
 LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
 LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
-# With a key, versions are signed, and only signed ones are served.
-LM_SIGNING_KEY = os.environ.get("LM_SIGNING_KEY", "")
+# Trainings sign what they make by the private key; only what one of the public keys verifies is served.
+LM_SIGNING_KEY = environment.private_key("LM_SIGNING_KEY")
+LM_VERIFY_KEYS = environment.public_keys("LM_VERIFY_KEY", LM_SIGNING_KEY)
 # The most that one request may bring.
 LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)

@@ -3,23 +3,27 @@
 import sys
 from argparse import Namespace
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
+
 from lm_app.command_line import Parser, columns
-from lm_app.errors import Damaged, LmError
+from lm_app.errors import Damaged, LmError, TrainingError
 from lm_app.store.folder import ModelFolder, all_models, misnamed_models
-from lm_app.store.publish import activate, roll_back
+from lm_app.store.publish import activate, locked, roll_back
 from lm_app.store.version import Version
 
 HEADER = ("", "version", "formula", "n", "R squared", "PRESS RMSE", "trained at", "data", "")
 
 
 def run(*arguments: str) -> None:
-    """List, verify or switch versions. Exit status 1, with one line on stderr, where that can't be done."""
+    """List, verify, switch or sign versions. Exit status 1, with one line on stderr, where that can't be done."""
     parser = Parser("versions_lm", "List the versions of models, or switch a model to another.")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the model, a folder in extra_files (default: all)")
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--activate", metavar="VERSION", help="make this version the live one; its beginning is enough")
     choice.add_argument("--rollback", action="store_true", help="make the version before the live one the live one")
     choice.add_argument("--verify", action="store_true", help="check the hashes (and signatures) of all files")
+    choice.add_argument("--sign", action="store_true", help="sign anew what is not signed, but whole: if you trust it")
     options = parser.parse(arguments)
     if options.name is None and (options.activate is not None or options.rollback):
         parser.error("--activate and --rollback are for one model: name it")
@@ -44,6 +48,8 @@ def do(options: Namespace) -> list[str]:
     complaints = misnamed_models() if options.name is None else []
     if options.verify:
         return complaints + [complaint for folder in folders for complaint in verify(folder)]
+    if options.sign:
+        return complaints + [complaint for folder in folders for complaint in sign(folder)]
     for folder in folders:
         print(f"{folder.name}:")
         rows = [HEADER, *(row_of(version, folder) for version in folder.versions())]
@@ -89,3 +95,30 @@ def verify(folder: ModelFolder) -> list[str]:
         except Damaged as damage:
             damages.append(f"{folder.name}: {damage}")
     return damages
+
+
+def sign(folder: ModelFolder) -> list[str]:
+    """Sign each version that LM_VERIFY_KEY does not verify, if its files are as its manifest says.
+
+    Returns what can't be signed; raises TrainingError where nothing can.
+    """
+    key = settings.LM_SIGNING_KEY
+    if not key:
+        raise TrainingError("LM_SIGNING_KEY is not set; only who trains the models has it, and signs them")
+    damages = []
+    with locked(folder):
+        for version in folder.versions():
+            try:
+                sign_version(version, key)
+            except (Damaged, OSError) as error:
+                damages.append(f"{folder.name}: {error}")
+    return damages
+
+
+def sign_version(version: Version, key: Ed25519PrivateKey) -> None:
+    """Sign a version, unless it is signed; says before what it is. Raises Damaged where it is not whole."""
+    if not version.is_signed():
+        files, recipe = version.verify(signed=False), version.manifest(signed=False)["recipe"]
+        print(f"{version.model}: version {version.name}: {recipe['formula']}, {files} files: to be signed")
+        version.sign(key)
+    print(f"{version.model}: version {version.name} is signed")

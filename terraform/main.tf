@@ -36,6 +36,7 @@ locals {
       WEBSITE_SWAP_WARMUP_PING_STATUSES = 200
     },
     var.models_share == null ? {} : { LM_MODELS_DIR = "/models" },
+    var.verify_key == null ? {} : { LM_VERIFY_KEY = var.verify_key },
   )
 }
 

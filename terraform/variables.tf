@@ -97,14 +97,29 @@ variable "secret_key" {
   }
 }
 
+variable "verify_key" {
+  description = "The public key by which models on models_share are verified (LM_VERIFY_KEY); several with commas. Whoever trains has the private one. An image brings the key of its own models."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=(,MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=)*$", coalesce(var.verify_key, "MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")))
+    error_message = "verify_key is not a public Ed25519 key: take LM_VERIFY_KEY from .env; 'python contrib/setup_env_and_terraform.py --new-signing-key' makes one."
+  }
+}
+
 variable "settings" {
   description = "More settings of the app, as the README lists them, such as { LM_DEFAULT_MODEL = \"mtcars\" }."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.settings), ["SECRET_KEY", "PORT", "WEBSITES_PORT", "LM_MODELS_DIR"])) == 0
-    error_message = "settings must not hold SECRET_KEY, PORT, WEBSITES_PORT or LM_MODELS_DIR: the module sets them."
+    condition     = length(setintersection(keys(var.settings), ["SECRET_KEY", "PORT", "WEBSITES_PORT", "LM_MODELS_DIR", "LM_VERIFY_KEY"])) == 0
+    error_message = "settings must not hold SECRET_KEY, PORT, WEBSITES_PORT, LM_MODELS_DIR or LM_VERIFY_KEY: the module sets them."
+  }
+  validation {
+    condition     = !contains(keys(var.settings), "LM_SIGNING_KEY")
+    error_message = "settings must not hold LM_SIGNING_KEY: servers verify models, and only whoever trains them signs."
   }
 }
 
@@ -118,6 +133,11 @@ variable "models_share" {
   description = "An Azure Files share that holds the models, for all instances: its storage account and its name. It is not made here, so that destroying the app leaves the models. null: the models in the image."
   type        = object({ account = string, name = string })
   default     = null
+
+  validation {
+    condition     = var.models_share == null || var.verify_key != null
+    error_message = "models_share needs verify_key, or the app would serve whatever somebody writes there: add the line with verify_key that 'python contrib/setup_env_and_terraform.py --force' writes to main.tf."
+  }
 }
 
 variable "models_share_key" {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lm_app.errors import Damaged, NotTrained
 from lm_app.store.folder import ModelFolder
-from lm_app.store.version import INFO, MANIFEST, PICKLE, LoadedModel
+from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _load(folder: ModelFolder, last_good: LoadedModel | None) -> CacheEntry:
             return entry  # not trained yet
         try:
             version = folder.live_version()
-            files = [str(version.path / file) for file in (PICKLE, INFO, MANIFEST)]
+            files = [str(version.path / file) for file in (PICKLE, INFO, MANIFEST, SIGNATURE)]
             entry.signatures = {file: _signature(file) for file in files}
             entry.model = version.load()
             for warning in entry.model.lm.warnings:

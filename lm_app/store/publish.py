@@ -20,7 +20,8 @@ from django.conf import settings
 
 from lm_app.errors import Damaged, TrainingError
 from lm_app.store.folder import ModelFolder
-from lm_app.store.version import MANIFEST, SIGNATURE, Version, sign, sync, write
+from lm_app.store.signature import sign
+from lm_app.store.version import MANIFEST, SIGNATURE, Version, sync, write
 
 
 @contextmanager
@@ -41,15 +42,17 @@ def publish(
 ) -> Version:
     """Write a new version, make it the live one, and remove those beyond the newest `keep`.
 
-    `contents` are its files; `metadata` stand in its manifest; `now`, in UTC, becomes its name. Raises OSError; then
-    nothing has changed.
+    `contents` are its files; `metadata` stand in its manifest; `now`, in UTC, becomes its name. Raises OSError, or
+    TrainingError where it can't be signed and has to be; then nothing has changed.
     """
     version = folder.version(now.strftime("%Y%m%dT%H%M%S.%fZ"))
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
     manifest = {"model": folder.name, "version": version.name, **metadata, "files": hashes}
     contents = {**contents, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False).encode()}
     if settings.LM_SIGNING_KEY:
-        contents[SIGNATURE] = sign(contents[MANIFEST])
+        contents[SIGNATURE] = sign(contents[MANIFEST], settings.LM_SIGNING_KEY)
+    elif settings.LM_VERIFY_KEYS:
+        raise TrainingError("LM_SIGNING_KEY is not set: with LM_VERIFY_KEY, servers refuse what is not signed")
     new = version.path.with_name(f".new-{version.name}")
     new.mkdir(parents=True)
     try:

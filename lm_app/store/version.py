@@ -4,11 +4,10 @@ modelr.pickle            the R lm
 model_info.json          what is known about it
 MODEL_CARD.md, *.svg     the same for people
 manifest.json            how it was made, and the sha256 of each file
-signature                the HMAC of the manifest, where LM_SIGNING_KEY is set
+signature                of the manifest, by LM_SIGNING_KEY
 """
 
 import hashlib
-import hmac
 import json
 import os
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from lm_app.engine.lm import Model
 from lm_app.errors import Damaged, RError
 from lm_app.predictors import Predictor, predictors_of
+from lm_app.store.signature import objection, sign
 
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
 
@@ -39,14 +40,13 @@ class Version:
         """The version's name: when it was made, in UTC."""
         return self.path.name
 
-    def manifest(self) -> dict[str, Any]:
-        """Read the manifest; raises Damaged where it is none, or not signed although LM_SIGNING_KEY is set."""
+    def manifest(self, signed: bool = True) -> dict[str, Any]:
+        """Read the manifest; raises Damaged where it is none, or where it has to be signed and is not."""
         try:
             content = (self.path / MANIFEST).read_bytes()
-            if settings.LM_SIGNING_KEY:
-                signature = self.path / SIGNATURE
-                if not signature.is_file() or not hmac.compare_digest(signature.read_bytes(), sign(content)):
-                    raise self._damaged("it is not signed with LM_SIGNING_KEY, or was changed since")
+            if signed and (why := objection(content, self.path / SIGNATURE, settings.LM_VERIFY_KEYS)):
+                remedy = f"python manage.py runscript versions_lm --script-args {self.model} --sign"
+                raise self._damaged(f"{why}; if you trust it, sign it: {remedy}")
             manifest: dict[str, Any] = json.loads(content)
             _check_keys(manifest)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -70,9 +70,9 @@ class Version:
         info: dict[str, Any] = json.loads(self.read(INFO))
         return info
 
-    def verify(self) -> int:
+    def verify(self, signed: bool = True) -> int:
         """Read every file; returns their number, and raises Damaged where one is not what training wrote."""
-        manifest = self.manifest()
+        manifest = self.manifest(signed)
         for file in manifest["files"]:
             self.read(file, manifest)
         return len(manifest["files"])
@@ -86,6 +86,21 @@ class Version:
             return LoadedModel(self.model, self.name, self, manifest, info, predictors_of(info), lm)
         except (ValueError, KeyError, TypeError, RError) as error:
             raise self._damaged(f"it can't be read: {error}") from None
+
+    def is_signed(self) -> bool:
+        """Is the manifest verified by LM_VERIFY_KEY?"""
+        try:
+            self.manifest()
+        except Damaged:
+            return False
+        return True
+
+    def sign(self, key: Ed25519PrivateKey) -> None:
+        """Sign the manifest anew, whoever wrote it, at once for every reader."""
+        new = self.path / f".{SIGNATURE}"
+        write(new, sign((self.path / MANIFEST).read_bytes(), key))
+        new.replace(self.path / SIGNATURE)
+        sync(self.path)
 
     def activate(self) -> None:
         """Make this the live version, at once for every reader."""
@@ -117,11 +132,6 @@ class LoadedModel:
     def plot(self, name: str) -> bytes:
         """Read a plot, as SVG; raises Damaged where it is not what training wrote."""
         return self.files.read(f"{name}.svg", self.manifest)
-
-
-def sign(manifest: bytes) -> bytes:
-    """Compute the signature of a manifest."""
-    return hmac.new(settings.LM_SIGNING_KEY.encode(), manifest, "sha256").hexdigest().encode()
 
 
 def write(file: Path, content: bytes) -> None:

@@ -30,11 +30,12 @@ def rows_of(candidate: Candidate) -> int:
 def goes_back(folder: ModelFolder, candidate: Candidate, own: Path) -> str | None:
     """Say so where the model's own data are ones that it had before the live version's data.
 
-    Only the manifests are read, so that an image's build knows it, too, which has no more of the versions.
+    Only the manifests are read, whoever signed them, so that an image's build knows it, too, which has no more of the
+    versions.
     """
     try:
         live = folder.live_version()
-        manifest = live.manifest()
+        manifest = live.manifest(signed=False)
     except Damaged:
         return None
     now = candidate.made_from["data_sha256"]
@@ -53,7 +54,7 @@ def _known(folder: ModelFolder, live: Version) -> set[str | None]:
     known: set[str | None] = set()
     for version in folder.versions():
         try:
-            manifest = version.manifest()
+            manifest = version.manifest(signed=False)
         except Damaged:
             continue
         if version.name <= live.name:

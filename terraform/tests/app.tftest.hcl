@@ -13,6 +13,7 @@ variables {
   app_name     = "my-app"
   docker_image = "docker.io/user/lm-api:1.0.0"
   secret_key   = "a-key-for-tests-a-key-for-tests-a-key-for-tests-a-key-for-tests"
+  verify_key   = "MCowBQYDK2VwAyEAKYt7oy2rBbdM0mr+BN3poTj+RvT6QzZ3WDek3vuS1Ww="
 }
 
 run "the_cheap_way_is_one_instance" {
@@ -196,6 +197,24 @@ run "models_share_is_mounted_where_the_app_reads" {
   assert {
     condition     = one(azurerm_linux_web_app.app.storage_account[*].mount_path) == azurerm_linux_web_app.app.app_settings["LM_MODELS_DIR"]
     error_message = "not mounted, or elsewhere than LM_MODELS_DIR"
+  }
+}
+
+run "the_app_verifies_models_and_cannot_sign_them" {
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["LM_VERIFY_KEY"] == var.verify_key && !contains(keys(azurerm_linux_web_app.app.app_settings), "LM_SIGNING_KEY")
+    error_message = "the app does not have the public key, or has a private one"
+  }
+}
+
+run "without_keys_the_image_brings_its_own" {
+  variables {
+    verify_key = null
+  }
+
+  assert {
+    condition     = !contains(keys(azurerm_linux_web_app.app.app_settings), "LM_VERIFY_KEY")
+    error_message = "a key that nobody gave"
   }
 }
 

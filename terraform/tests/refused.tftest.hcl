@@ -6,6 +6,7 @@ variables {
   app_name     = "my-app"
   docker_image = "docker.io/user/lm-api:1.0.0"
   secret_key   = "a-key-for-tests-a-key-for-tests-a-key-for-tests-a-key-for-tests"
+  verify_key   = "MCowBQYDK2VwAyEAKYt7oy2rBbdM0mr+BN3poTj+RvT6QzZ3WDek3vuS1Ww="
 }
 
 run "an_empty_image" {
@@ -144,4 +145,30 @@ run "a_share_without_its_key" {
     models_share = { account = "mymodels", name = "models" }
   }
   expect_failures = [var.models_share_key]
+}
+
+run "a_share_without_a_key_that_verifies" {
+  command = plan
+  variables {
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+    verify_key       = null
+  }
+  expect_failures = [var.models_share]
+}
+
+run "a_private_key_that_verifies" {
+  command = plan
+  variables {
+    verify_key = "MC4CAQAwBQYDK2VwBCIEILzEPAofCBErdsWGZ8To0NYQWmWY4YYwndJpXLKpJz3c"
+  }
+  expect_failures = [var.verify_key]
+}
+
+run "a_private_key_in_the_settings" {
+  command = plan
+  variables {
+    settings = { LM_SIGNING_KEY = "x" }
+  }
+  expect_failures = [var.settings]
 }

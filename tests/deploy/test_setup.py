@@ -1,6 +1,8 @@
 """contrib/setup_env_and_terraform.py and how the settings read what it writes."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
 from contrib.setup_env_and_terraform import APP_NAME, DOCKER_IMAGE, LOCATION, SKU, main
+from lm_app.store.signature import private_key, public_keys
 from ml_api import environment
 from tests.conftest import ROOT
 
@@ -73,6 +76,34 @@ def test_new_secret_key_replaces_the_key_only(tmp_path: Path, old: str) -> None:
     (tmp_path / ".env").write_text(old)
     main(["--new-secret-key"], tmp_path)
     assert re.fullmatch(r"DEBUG=True\nSECRET_KEY=\S{50,}\n", (tmp_path / ".env").read_text())
+
+
+def test_env_has_a_pair_of_signing_keys_and_main_tf_reads_the_public_one(tmp_path: Path) -> None:
+    main([], tmp_path)
+    env = dotenv_values(tmp_path / ".env")
+    assert public_keys(env["LM_VERIFY_KEY"] or "") == [private_key(env["LM_SIGNING_KEY"] or "").public_key()]
+    text = (tmp_path / "main.tf").read_text()
+    assert re.search(r"^  verify_key +=.*LM_VERIFY_KEY", text, re.MULTILINE)
+    assert "LM_SIGNING_KEY" not in text
+
+
+@pytest.mark.parametrize("old", ["DEBUG=True\n", "LM_SIGNING_KEY=secret\nDEBUG=True\nLM_VERIFY_KEY=\n"])
+def test_new_signing_key_replaces_the_pair_only(tmp_path: Path, old: str) -> None:
+    (tmp_path / ".env").write_text(old)
+    main(["--new-signing-key"], tmp_path)
+    assert re.fullmatch(r"DEBUG=True\nLM_SIGNING_KEY=\S{64}\nLM_VERIFY_KEY=\S{60}\n", (tmp_path / ".env").read_text())
+
+
+def test_where_keys_cant_be_made_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lm_app.store.signature", None)
+    with pytest.raises(SystemExit, match=r"pip install -r requirements\.txt"):
+        main([], tmp_path)
+    assert not list(tmp_path.iterdir())
+    # -S: a Python without packages
+    script = [sys.executable, "-S", str(ROOT / "contrib" / "setup_env_and_terraform.py"), "--new-signing-key"]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No module named 'cryptography'" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a", "-ab", "ab-", "a b", "a_b", "a" * 61, "ä-app", "app\nX=1", 'a"b'])

@@ -15,7 +15,7 @@ from rpy2 import rinterface
 from lm_app.engine import runtime
 from lm_app.store.live import live_models
 from lm_app.training.update import update
-from tests.conftest import ROOT, live_file
+from tests.conftest import ROOT, live_file, runscript
 
 OF_1_0_0 = ROOT / "tests" / "golden" / "versions-1.0.0"
 
@@ -34,6 +34,7 @@ def change_lm(models: Path, change: str, name: str = "timedistance") -> None:
     stored = json.loads(manifest.read_text())
     stored["files"]["modelr.pickle"] = hashlib.sha256(content).hexdigest()
     manifest.write_text(json.dumps(stored))
+    runscript("versions_lm", name, "--sign")
 
 
 @pytest.mark.parametrize("name", ["timedistance", "mtcars", "logical"])
@@ -41,6 +42,7 @@ def test_versions_of_1_0_0_are_served_bit_for_bit(
     name: str, tmp_path: Path, settings: Settings, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.LM_MODELS_DIR = shutil.copytree(OF_1_0_0, tmp_path / "models")
+    runscript("versions_lm", name, "--sign")
     asked = json.loads((OF_1_0_0 / name / "answers.json").read_text())
     for interval, expected in asked["answers"].items():
         url = f"/lm/api/models/{name}/predict"
@@ -107,6 +109,7 @@ def test_many_models_are_loaded_in_a_moment(models: Path) -> None:
         shutil.copytree(models / "heightweight", models / f"copy{number}")
         manifest = live_file(models, "manifest.json", f"copy{number}")
         manifest.write_text(manifest.read_text().replace('"model": "heightweight"', f'"model": "copy{number}"'))
+    runscript("versions_lm", "--sign")
     begin = time.process_time()
     assert None not in live_models().values()
     assert time.process_time() - begin < 5

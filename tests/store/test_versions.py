@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
@@ -36,7 +35,7 @@ def test_a_version_has_a_manifest_that_says_how_it_was_made(models: Path) -> Non
     assert len(manifest["recipe"]["data_sha256"]) == 64
     assert manifest["compared_with"] == before
     assert ["observations", "10", "10"] in manifest["comparison"]
-    assert set(manifest["files"]) == {file.name for file in folder.iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == {file.name for file in folder.iterdir()} - {"manifest.json", "signature"}
     assert set(manifest["built_with"]) == {"r_version", "rpy2_version"}
 
 
@@ -114,20 +113,6 @@ def test_verify_checks_every_file(models: Path, capsys: pytest.CaptureFixture[st
 
 
 # Trust
-
-
-def test_with_a_signing_key_only_signed_versions_are_served(
-    models: Path, client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings.LM_SIGNING_KEY = "secret"
-    assert client.get("/lm/api/predict/29.5").status_code == 503
-    assert "it is not signed with LM_SIGNING_KEY" in caplog.text
-    update("timedistance")
-    assert client.get("/lm/api/predict/29.5").json() == 47.736486
-    manifest = live_file(models, "manifest.json")
-    manifest.write_text(manifest.read_text().replace("time ~ distance", "time ~ distance "))
-    assert client.get("/lm/api/predict/29.5").json() == 47.736486
-    assert "or was changed since" in caplog.text
 
 
 def test_a_version_of_another_model_is_refused(models: Path) -> None:

@@ -75,6 +75,7 @@ def test_data_are_known_from_manifests_of_an_older_release(
         content = json.loads(file.read_text())
         del content["data"]
         file.write_text(json.dumps(content))
+    runscript("versions_lm", "timedistance", "--sign")
     assert "was trained on other data (sha256 " in refusal(capsys, "update_lm", "timedistance")
     capsys.readouterr()
     runscript("versions_lm", "timedistance")

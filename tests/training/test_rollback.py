@@ -85,6 +85,7 @@ def test_versions_of_an_older_release_are_not_trained_anew(models: Path) -> None
     (folder / "model_info.json").write_text(json.dumps(info))
     manifest["files"]["model_info.json"] = hashlib.sha256((folder / "model_info.json").read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    runscript("versions_lm", "timedistance", "--sign")
     assert update("timedistance") is None
     report = update("timedistance", dry_run=True, force=True)
     assert report
