@@ -9,6 +9,7 @@ LmError
 │   ├── UnknownKey
 │   └── UnknownPlot
 ├── NotTrained          503
+├── Unreachable         503
 ├── Damaged             503
 └── RequestError
     ├── BadSyntax             400
@@ -92,6 +93,15 @@ class NotTrained(LmError):
 
 
 class Damaged(LmError):
+class Unreachable(LmError):
+    """The folder of the models can't be read now, so that nobody knows which there are."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The models can't be reached: LM_MODELS_DIR names no folder that holds any; try again later.")
+
+
     """A version's files are not those that training wrote."""
 
     status = 503

@@ -70,6 +70,10 @@ class Numeric(Predictor):
     min: float
     max: float
 
+    def __post_init__(self) -> None:
+        """Raise TypeError where the range is none."""
+        math.isfinite(self.min), math.isfinite(self.max)
+
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read numbers; to Python, True and False are numbers, too."""
         return values if _are_numbers(values) else None
@@ -105,6 +109,10 @@ class Factor(Predictor):
     """One of some levels; the first is the reference level."""
 
     levels: list[str]
+
+    def __post_init__(self) -> None:
+        """Raise TypeError where there are no levels."""
+        iter(self.levels)
 
     @cached_property
     def positions(self) -> dict[str, int]:

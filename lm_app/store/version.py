@@ -20,7 +20,10 @@ from django.conf import settings
 from lm_app.engine.lm import Model
 from lm_app.errors import Damaged, RError
 from lm_app.predictors import Predictor, predictors_of
+from lm_app.schemas import check_info
+from lm_app.store.files import read_file
 
+MAX_MANIFEST_BYTES = 1024 * 1024
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
 
 
@@ -41,14 +44,14 @@ class Version:
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; raises Damaged where it is none, or not signed although LM_SIGNING_KEY is set."""
         try:
-            content = (self.path / MANIFEST).read_bytes()
+            content = read_file(self.path / MANIFEST, MAX_MANIFEST_BYTES)
             if settings.LM_SIGNING_KEY:
                 signature = self.path / SIGNATURE
                 if not signature.is_file() or not hmac.compare_digest(signature.read_bytes(), sign(content)):
                     raise self._damaged("it is not signed with LM_SIGNING_KEY, or was changed since")
             manifest: dict[str, Any] = json.loads(content)
             _check_keys(manifest)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(f"its manifest can't be read: {error!r}") from None
         if (manifest["model"], manifest["version"]) != (self.model, self.name):
             raise self._damaged("its manifest is that of another version")
@@ -57,7 +60,7 @@ class Version:
     def read(self, file: str, manifest: dict[str, Any] | None = None) -> bytes:
         """Read one file; raises Damaged where it is not what training wrote."""
         try:
-            content = (self.path / file).read_bytes()
+            content = read_file(self.path / file)
         except OSError as error:
             raise self._damaged(repr(error)) from None
         if hashlib.sha256(content).hexdigest() != (manifest or self.manifest())["files"][file]:
@@ -82,8 +85,9 @@ class Version:
         try:
             info = json.loads(self.read(INFO, manifest))
             lm = Model(self.read(PICKLE, manifest))
+            check_info(info)
             return LoadedModel(self.model, self.name, self, manifest, info, predictors_of(info), lm)
-        except (ValueError, KeyError, TypeError, RError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, RError) as error:
             raise self._damaged(f"it can't be read: {error}") from None
 
     def activate(self) -> None:
