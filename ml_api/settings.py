@@ -70,10 +70,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"rate_limit": {"()": "ml_api.log.RateLimit"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["rate_limit"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "rpy2": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
     },
 }
+        "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lm_app.predict.parse import MISSING
-from lm_app.predict.question import Question, Source, short
+from lm_app.predict.question import Question, Source, as_text, short
 from lm_app.predictors import Predictor
 from lm_app.schemas import Options
 
@@ -67,7 +67,7 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> 
 
 def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
     allowed = predictor.allowed(in_text=question.source.is_text)
-    described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else str(value))
+    described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else as_text(value))
     return f"{predictor.name} is {described}; it must be {allowed}."
 
 

@@ -121,7 +121,10 @@ def _check_unique_names(content: bytes, objects: Sequence[Any], errors: Errors) 
     def record_repeated(pairs: list[tuple[str, Any]]) -> None:
         _check_repeated([name for name, _ in pairs], "", errors)
 
-    json.loads(content, object_pairs_hook=record_repeated)
+    try:
+        json.loads(content, object_pairs_hook=record_repeated)
+    except RecursionError:
+        raise BadSyntax("The body is nested more deeply than any observations are.") from None
 
 
 def _columns(data: dict[str, Any], predictors: Sequence[Predictor], errors: Errors) -> Columns:
