@@ -47,14 +47,14 @@ INSTALLED_APPS = [
     "ninja",  # its Swagger assets, so that none comes from a CDN
     "lm_app",
 ]
+# The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
+LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
 MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.optional_slash",
     "ml_api.middleware.head_as_get",
     "ml_api.health.health_first",
-    "ml_api.middleware.method_not_allowed_as_problem",
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ml_api.gate.bounded_bodies",
     "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
 ]
 APPEND_SLASH = False  # optional_slash answers both forms

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from lm_app.errors import BadSyntax, ContentTooLarge, InvalidObservations, LengthRequired, UnsupportedMediaType
 from lm_app.predict.question import DEFAULTS, Errors, Question, Source
+from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Options
 
@@ -62,6 +63,7 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     except RequestDataTooBig:
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.") from None
+    check_marks(content, request.content_type, predictors)
     errors = Errors()
     options = _options(request.GET, errors)
     for name in request.GET.keys() - OPTION_NAMES:
