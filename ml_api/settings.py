@@ -6,6 +6,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from ml_api import environment
+from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -39,6 +40,8 @@ LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
 LM_SIGNING_KEY = os.environ.get("LM_SIGNING_KEY", "")
 # The most that one request may bring.
 LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
+# Part of each ETag: what the software answers may change with it, though the model stays.
+LM_SOFTWARE_VERSION = VERSION
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
 
 INSTALLED_APPS = [
