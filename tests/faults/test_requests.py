@@ -12,12 +12,14 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from ml_api.gate import bounded_bodies
 from ml_api.log import RateLimit
+from ml_api.problems import bad_request
 from tests.conftest import Server, StartServer
 
 URL = "/lm/api/predict"
@@ -95,6 +97,12 @@ def test_a_foreign_host_is_one_line_that_names_it_and_the_setting(
     assert "ALLOWED_HOSTS" in detail
     [record] = [record for record in caplog.records if record.name == "ml_api.problems"]
     assert (record.getMessage(), record.exc_info) == (detail, None)
+
+
+def test_what_else_django_refuses_is_a_problem() -> None:
+    response = bad_request(RequestFactory().get("/"), SuspiciousOperation())
+    assert response.status_code == 400
+    assert problem(response.content.decode()) == "The server does not answer such a request."
 
 
 def test_a_path_makes_no_line_of_its_own_in_the_log(
