@@ -36,6 +36,10 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 	.venv/lint/bin/checkov
 	! command -v terraform >/dev/null || terraform fmt -check -recursive terraform
 
+.PHONY: audit
+audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs
+	.venv/lint/bin/pip-audit --progress-spinner off --path "$$(echo .venv/lib/python3.*/site-packages)"
+
 .PHONY: bench
 bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; 10 minutes of load: PARTS=soak
 	$(BIN)/python -m benchmarks.run --rounds $(ROUNDS) --seconds $(SECONDS) $(PARTS)

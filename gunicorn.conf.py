@@ -6,27 +6,17 @@ The figures behind them are in docs/decisions/0003-pinned-workers-and-threads.md
 import gc
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
-from gunicorn.workers.base import Worker
-from gunicorn.workers.gthread import ThreadWorker
 
-from ml_api.environment import boolean, positive, private_key, public_keys
-
-
-class Threads(ThreadWorker):  # type: ignore[misc]
-    """Gunicorn's threaded worker, but Ctrl-C (SIGINT, SIGQUIT) always ends it.
-
-    Its own way to quit takes a lock in the signal's handler. Where the main thread holds that already, because it is
-    just starting a request or at the signal before, the worker hangs until it is killed.
-    """
-
-    handle_quit = Worker.handle_quit
-
+from ml_api.environment import boolean, natural, positive, private_key, public_keys
+from ml_api.log import RateLimit
+from ml_api.worker import Threads
 
 load_dotenv(Path(__file__).with_name(".env"))
 
@@ -37,8 +27,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 worker_class = Threads
 try:
-    # Ours, see post_fork; read here, so that a wrong value is reported before a worker starts.
+    # Ours, see post_fork and when_ready; read here, so that a wrong value is reported before a worker starts.
     pin_workers = boolean("PIN_WORKERS", default=True)
+    shutdown_delay = natural("SHUTDOWN_DELAY", default=0)
     # A worker for each CPU, as Python computes in one thread of a process at a time; see docs/decisions/0003.
     workers = positive("WEB_CONCURRENCY", default=min(max(2, len(os.sched_getaffinity(0))), 8))
     public_keys("LM_VERIFY_KEY", private_key("LM_SIGNING_KEY"))  # Django's; each worker would print a traceback
@@ -53,13 +44,38 @@ http_parser = "fast"
 limit_request_line = 0
 # Longer than the largest batch takes, and shorter than the 30 s after which Azure kills.
 graceful_timeout = 20
+# Workers start from what is imported once, R not: a new one answers in half the time; see docs/decisions/0007. So
+# that SIGHUP replaces the workers, and reads these settings anew, but no code.
+preload_app = True
 # No worker is replaced after a number of requests: memory stays as it is; see docs/decisions/0003.
 max_requests = 0
 if os.environ.get("WEBSITE_HOSTNAME"):
     # Behind App Service, the peer is its front end, which adds the client's address to this header, as the last.
     accesslog = "-"
     access_log_format = '%({x-forwarded-for}i)s "%(r)s" %(s)s %(b)s bytes %(M)s ms'
+forwarder_headers = ""  # a SCRIPT_NAME from a client would be an error 500
 control_socket_disable = True  # nothing here uses it, and its folder may be read-only
+
+
+def when_ready(server: Any) -> None:
+    """Do before the fork what each worker would do; and make SIGTERM wait.
+
+    Wait, as a load balancer goes on sending until it has noticed. A second SIGTERM ends the pause.
+    """
+    from lm_app.engine import runtime
+
+    runtime.prepare()
+    gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
+    if not shutdown_delay:
+        return
+    close = server.handle_term
+
+    def close_later() -> None:
+        server.handle_term = close
+        signal.signal(signal.SIGALRM, lambda *_: server.signal(signal.SIGTERM, None))
+        signal.alarm(shutdown_delay)
+
+    server.handle_term = close_later
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -72,6 +88,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """Keep all threads of the worker on its CPU: Python's lock changes hands faster there; see docs/decisions/0003."""
+    worker.log.error_log.addFilter(RateLimit())  # a line for each request that is none; the arbiter's lines all stay
     if pin_workers:
         os.sched_setaffinity(0, {worker.cpu})
 

@@ -7,12 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
 from ninja import P, PathEx, Router
 from pydantic import JsonValue
 
 from lm_app import openapi
 from lm_app.engine.lm import Prediction
-from lm_app.errors import UnknownKey, UnknownPlot, UnseenLevels
+from lm_app.errors import PreconditionFailed, UnknownKey, UnknownPlot, UnseenLevels
 from lm_app.predict import parse, respond
 from lm_app.predict.check import Observations, check, unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
@@ -48,9 +49,22 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
     def with_model(request: ModelRequest, **parameters: Any) -> Any:
         request.model = live_model(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
+        if "HTTP_IF_MATCH" in request.META:
+            check_if_match(request.META["HTTP_IF_MATCH"], etag_of(request.model))
         return operation(request, **parameters)
 
     return with_model
+
+
+def etag_of(model: LoadedModel) -> str:
+    """Make the ETag of all that is answered about a model: another version or other software answers otherwise."""
+    return f'"{model.name}-{model.version}-{settings.LM_SOFTWARE_VERSION}"'
+
+
+def check_if_match(if_match: str, etag: str) -> None:
+    """Raise PreconditionFailed where If-Match names other ETags (RFC 9110, 13.1.1)."""
+    if etag not in parse_etags(if_match) and if_match.strip() != "*":
+        raise PreconditionFailed(f"If-Match is {if_match[:100]}, but what is served has the ETag {etag}.")
 
 
 def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -63,7 +77,7 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
             return response
         model = request.model
         if request.method == "GET" and response.status_code == 200:
-            etag = response["ETag"] = f'"{model.name}-{model.version}"'
+            etag = response["ETag"] = etag_of(model)
             response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
             if "HTTP_IF_NONE_MATCH" in request.META:
                 response = get_conditional_response(request, etag=etag, response=response) or response

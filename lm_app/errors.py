@@ -11,10 +11,12 @@ LmError
 │   ├── UnknownKey
 │   └── UnknownPlot
 ├── NotTrained          503
+├── Unreachable         503
 ├── Damaged             503
 └── RequestError
     ├── BadSyntax             400
     ├── LengthRequired        411
+    ├── PreconditionFailed    412
     ├── ContentTooLarge       413
     ├── UnsupportedMediaType  415
     └── InvalidObservations   422
@@ -106,6 +108,15 @@ class NotTrained(LmError):
         )
 
 
+class Unreachable(LmError):
+    """The folder of the models can't be read now, so that nobody knows which there are."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The models can't be reached: LM_MODELS_DIR names no folder that holds any; try again later.")
+
+
 class Damaged(LmError):
     """A version's files are not those that training wrote."""
 
@@ -129,6 +140,12 @@ class LengthRequired(RequestError):
 
     def __init__(self) -> None:
         super().__init__("Send the body with its Content-Length, not in chunks.")
+
+
+class PreconditionFailed(RequestError):
+    """The live version is none of those that the request's If-Match names."""
+
+    status = 412
 
 
 class ContentTooLarge(RequestError):

@@ -98,6 +98,10 @@ class Numeric(Predictor):
         """The allowed values, to look them up."""
         return set(self.values or [])
 
+    def __post_init__(self) -> None:
+        """Raise TypeError where the range is none."""
+        math.isfinite(self.min), math.isfinite(self.max)
+
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read numbers; to Python, True and False are numbers, too."""
         return self._allowed(values) if _are_numbers(values) else None
@@ -155,6 +159,10 @@ class Factor(Predictor):
 
     levels: list[str]
     ordered: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise TypeError where there are no levels."""
+        iter(self.levels)
 
     @cached_property
     def positions(self) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """What the API takes as options, and what it responds, as types: the OpenAPI document is made of them."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from ninja import Schema
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lm_app.engine.lm import LEVEL, Interval
 
@@ -105,6 +106,19 @@ class ModelCard(Schema):
     trained_at: str
     r_version: str
     example: dict[str, Number | bool | str] = Field(description="An observation, the first of the training data.")
+
+
+def check_info(info: Mapping[str, Any]) -> None:
+    """Check what the routes need of model_info.json; raises ValueError, KeyError or TypeError where it is missing."""
+    try:
+        card = ModelCard.model_validate({**info, "model": "", "version": "", "unit": None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"its {'.'.join(map(str, first['loc']))}: {first['msg']}") from None  # in one line
+    if not isinstance(info["units"], dict):
+        raise TypeError("its units are no object")
+    if missing := {predictor.name for predictor in card.predictors} - card.example.keys():
+        raise KeyError(*missing)
 
 
 class Options(BaseModel):

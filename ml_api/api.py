@@ -3,7 +3,10 @@
 import logging
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.encoding import escape_uri_path
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
@@ -53,12 +56,31 @@ api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_
 def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
     """Answer an error of ours with its status; the log has those that an operator can mend."""
     if error.status >= 500:
-        logger.error("%s: %s", request.path, error)
+        logger.error("%s: %s", path_of(request), error)
     return problem_response(error.status, str(error), error.errors)
+
+
+@api.exception_handler(TooManyFieldsSent)
+def too_many_parameters(request: HttpRequest, error: TooManyFieldsSent) -> HttpResponse:
+    """Answer a query that Django does not read."""
+    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    return problem_response(400, f"The query has more than {most} parameters; send no more than the model has.")
+
+
+@api.exception_handler(UnreadablePostError)
+def broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    """Answer, for form's sake, a client that went away while it sent its body."""
+    logger.warning("%s: the client broke off its body: %s", path_of(request), error)
+    return problem_response(400, "The body was broken off.")
 
 
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer a bug of ours; the traceback goes to the log, also with DEBUG."""
-    logger.exception("%s %s failed", request.method, request.path)
+    logger.exception("%s %s failed", request.method, path_of(request))
     return server_error(request)
+
+
+def path_of(request: HttpRequest) -> str:
+    """Write the path for the log: escaped, so that a client's line feed starts no line there."""
+    return escape_uri_path(request.path)[:200]

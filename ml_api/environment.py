@@ -27,12 +27,17 @@ def boolean(name: str, default: bool) -> bool:
     return BOOLEANS[value.lower()]
 
 
+def natural(name: str, default: int, least: int = 0) -> int:
+    """Read the variable as an int of at least `least`; raises ImproperlyConfigured where it is not one."""
+    value = os.environ.get(name, "") or str(default)
+    if not (value.isascii() and value.isdigit() and int(value) >= least):
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a whole number above {least - 1}.")
+    return int(value)
+
+
 def positive(name: str, default: int) -> int:
     """Read the variable as an int above 0; raises ImproperlyConfigured where it is not one."""
-    value = os.environ.get(name, "") or str(default)
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a whole number above 0.")
-    return int(value)
+    return natural(name, default, least=1)
 
 
 def comma_separated(name: str, default: str = "") -> list[str]:

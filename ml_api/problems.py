@@ -3,12 +3,16 @@
 Their `type` is `about:blank`: the status says what kind of problem it is, and `detail` and `errors` say the rest.
 """
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+
+logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python before 3.13 has older ones
@@ -32,8 +36,13 @@ def problem_response(
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400, such as for a Host that is not in ALLOWED_HOSTS."""
-    return problem_response(400, "The server does not answer such a request; is the Host allowed?")
+    """Answer 400, such as for a Host that is not in ALLOWED_HOSTS. The log gets a line, and no traceback."""
+    detail = "The server does not answer such a request."
+    if isinstance(exception, DisallowedHost):
+        host = request.META.get("HTTP_HOST", "")[:100]
+        detail = f"The host {host!r} is not answered here; the setting ALLOWED_HOSTS lists those that are."
+    logger.warning("%s", detail)
+    return problem_response(400, detail)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

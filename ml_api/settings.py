@@ -6,6 +6,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from ml_api import environment
+from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -25,8 +26,12 @@ if WEBSITE_HOSTNAME:
     # App Service ends HTTPS and sets this header, whatever a client sends.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = bool(WEBSITE_HOSTNAME)
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if WEBSITE_HOSTNAME else 0
+SECURE_REDIRECT_EXEMPT = ["^healthz/?$"]  # App Service asks by an address, over plain HTTP, and follows no redirect
+# Sent where a request came by HTTPS: to App Service, or to a proxy that FORWARDED_ALLOW_IPS names.
+SECURE_HSTS_SECONDS = environment.natural("SECURE_HSTS_SECONDS", default=365 * 24 * 60 * 60 if WEBSITE_HOSTNAME else 0)
 SILENCED_SYSTEM_CHECKS = [
+    "security.W004",  # HSTS: for who runs it with HTTPS to say, by SECURE_HSTS_SECONDS
+    "security.W008",  # redirect to HTTPS: outside of App Service, whoever ends HTTPS does it
     "security.W003",  # CSRF: there are no sessions or cookies that a forged request could use
     "security.W005",  # HSTS for subdomains: what else is below a domain is not ours to decide
     "security.W021",  # HSTS preload: as for W005
@@ -35,12 +40,16 @@ SILENCED_SYSTEM_CHECKS = [
 # The models: one folder each (see the README), and the one that answers where a URL names none.
 LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
 LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
+# Part of each ETag: what the software answers may change with it, though the model stays.
+LM_SOFTWARE_VERSION = VERSION
 # Trainings sign what they make by the private key; only what one of the public keys verifies is served.
 LM_SIGNING_KEY = environment.private_key("LM_SIGNING_KEY")
 LM_VERIFY_KEYS = environment.public_keys("LM_VERIFY_KEY", LM_SIGNING_KEY)
 # The most that one request may bring.
 LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
+# The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
+LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
@@ -49,13 +58,14 @@ INSTALLED_APPS = [
     "lm_app",
 ]
 MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",  # these two first: their headers are for every response
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.optional_slash",
     "ml_api.middleware.head_as_get",
     "ml_api.health.health_first",
-    "ml_api.middleware.method_not_allowed_as_problem",
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ml_api.gate.bounded_bodies",
     "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
 ]
 APPEND_SLASH = False  # optional_slash answers both forms
@@ -71,10 +81,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"rate_limit": {"()": "ml_api.log.RateLimit"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["rate_limit"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "rpy2": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
+        "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback
     },
 }

@@ -30,7 +30,7 @@ fit_model <- function(request, data, stepwise = "none", na = "omit") {
   }
   check_fit(model, left_out)
   # names that all.vars() lists, and that are no columns
-  model$constants <- setdiff(c("pi", "T", "F"), names(data))
+  model$constants <- setdiff(all.vars(model$terms), names(data))
   list(model = model, rows = attr(model$model, "row.names"), left_out = left_out, steps = steps)
 }
 

@@ -13,6 +13,7 @@ prediction, and predictions do not recurse. See docs/decisions/0001-one-r-in-a-t
 """
 
 import ctypes
+import functools
 import itertools
 import os
 import threading
@@ -42,6 +43,15 @@ T = TypeVar("T")
 def start() -> None:
     """Start R now, so that the first request need not wait for it. Raises RError where it does not start."""
     in_r(lambda: None)
+
+
+# R's environment variables, for which rpy2 starts an R of its own, once: workers have them from before the fork.
+rinterface._getrenvvars = functools.cache(rinterface._getrenvvars)
+
+
+def prepare() -> None:
+    """Do what a start needs, and what is the same in each process that is forked later."""
+    rinterface._getrenvvars()
 
 
 def in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

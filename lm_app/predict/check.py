@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lm_app.errors import InvalidObservations
 from lm_app.predict.parse import MISSING
-from lm_app.predict.question import Errors, Question, Source, short
+from lm_app.predict.question import Errors, Question, Source, as_text, short
 from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Options
 
@@ -87,7 +87,7 @@ def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
         allowed = predictor.allowed_in_csv()
     else:
         allowed = predictor.allowed(in_text=question.source.is_text)
-    described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else str(value))
+    described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else as_text(value))
     return f"{predictor.name} is {described}; it must be {allowed}."
 
 

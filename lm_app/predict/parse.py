@@ -29,6 +29,7 @@ from lm_app.errors import (
     UnsupportedMediaType,
 )
 from lm_app.predict.question import DEFAULTS, Errors, Question, Source
+from lm_app.predict.size import check_marks
 from lm_app.predictors import Numeric, Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Options
 
@@ -71,6 +72,7 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     except RequestDataTooBig:
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.") from None
+    check_marks(content, request.content_type, predictors)
     errors = Errors()
     options = _options(request.GET, errors)
     for name in request.GET.keys() - OPTION_NAMES:
@@ -135,7 +137,10 @@ def _check_unique_names(content: bytes, objects: Sequence[Any], errors: Errors) 
     def record_repeated(pairs: list[tuple[str, Any]]) -> None:
         _check_repeated([name for name, _ in pairs], "", errors)
 
-    json.loads(content, object_pairs_hook=record_repeated)
+    try:
+        json.loads(content, object_pairs_hook=record_repeated)
+    except RecursionError:
+        raise BadSyntax("The body is nested more deeply than any observations are.") from None
 
 
 def _columns(data: dict[str, Any], predictors: Sequence[Predictor], errors: Errors) -> Columns:

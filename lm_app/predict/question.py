@@ -56,8 +56,8 @@ class Errors:
         """Add one error: where it is, what is wrong and what is allowed, and the value that was sent."""
         self.count += 1
         if len(self.listed) < MAX_ERRORS:
-            is_short = not isinstance(value, str | list | dict) or len(str(value)) <= MAX_CHARACTERS
-            self.listed.append({"loc": list(loc), "msg": msg, "input": value if is_short else short(str(value))})
+            is_short = not isinstance(value, str | list | dict) or len(text := as_text(value)) <= MAX_CHARACTERS
+            self.listed.append({"loc": list(loc), "msg": msg, "input": value if is_short else short(text)})
 
     def raise_if_any(self) -> None:
         """Raise InvalidObservations where there are errors."""
@@ -68,6 +68,14 @@ class Errors:
         """Make the exception of the errors that there are."""
         more = f" There are {self.count} errors; 'errors' lists them." if self.count > 1 else ""
         return InvalidObservations(self.listed[0]["msg"] + more, self.listed)
+
+
+def as_text(value: Any) -> str:
+    """Write a value as Python does; one that is nested too deeply for that, as it may begin."""
+    try:
+        return str(value)
+    except RecursionError:
+        return "[" * 1000
 
 
 def short(text: str) -> str:

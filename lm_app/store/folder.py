@@ -16,6 +16,7 @@ from pathlib import Path
 from django.conf import settings
 
 from lm_app.errors import Damaged, TrainingError, UnknownModel
+from lm_app.store.files import read_file
 from lm_app.store.version import Version
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -79,7 +80,7 @@ class ModelFolder:
     def live_version(self) -> Version:
         """Read the pointer; raises Damaged where it names no version."""
         try:
-            name = self.pointer.read_text(encoding="ascii").strip()
+            name = read_file(self.pointer, most=100).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Damaged(f"the file 'live' can't be read: {error}") from None
         if not VERSION_NAME.fullmatch(name):

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from lm_app.errors import Damaged, NotTrained
+from lm_app.errors import Damaged, NotTrained, UnknownModel, Unreachable
 from lm_app.store.folder import ModelFolder
 from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel
 
@@ -19,15 +19,11 @@ def live_model(name: str) -> LoadedModel:
     """Return the live version of a model.
 
     Where it is damaged, that is logged, and the last good one goes on: the one in memory, or at start the newest
-    on disk. Raises UnknownModel, or NotTrained where there is none.
+    on disk. Where the store is away, those in memory go on. Raises UnknownModel, NotTrained or Unreachable.
     """
     entry = cache.get(name)
     if entry is None or entry.has_changed():
-        folder = ModelFolder.named(name)
-        with _loading.setdefault(name, threading.Lock()):
-            if cache.get(name) is entry:  # else another thread has just loaded it
-                cache[name] = _load(folder, entry.model if entry else None)
-        entry = cache[name]
+        entry = _reload(name, entry)
     if entry.model is None:
         raise NotTrained(name)
     return entry.model
@@ -39,10 +35,10 @@ def live_models() -> dict[str, LoadedModel | None]:
     def live_or_none(name: str) -> LoadedModel | None:
         try:
             return live_model(name)
-        except NotTrained:
+        except (NotTrained, UnknownModel, Unreachable):  # the latter where it went since it was listed
             return None
 
-    return {folder.name: live_or_none(folder.name) for folder in ModelFolder.all()}
+    return {name: live_or_none(name) for name in _names_on_disk() or sorted(cache)}
 
 
 Signature = tuple[int, int, int] | None
@@ -76,6 +72,41 @@ class CacheEntry:
 
 cache: dict[str, CacheEntry] = {}
 _loading: dict[str, threading.Lock] = {}  # one for each model: loading one holds up no other
+
+
+def _reload(name: str, entry: CacheEntry | None) -> CacheEntry:
+    """Load the live version; while another thread is at that, the one in memory goes on."""
+    try:
+        folder = ModelFolder.named(name)
+    except (UnknownModel, OSError) as error:
+        if isinstance(error, UnknownModel) and _names_on_disk():
+            cache.pop(name, None)
+            raise
+        if entry is None:
+            raise Unreachable from None
+        logger.warning("model %s: LM_MODELS_DIR can't be reached; what is in memory goes on", name)
+        return entry
+    lock = _loading.setdefault(name, threading.Lock())
+    if entry and entry.model:
+        if not lock.acquire(blocking=False):
+            return entry
+    else:
+        lock.acquire()
+    try:
+        loaded = cache.get(name)
+        if loaded is entry or loaded is None:  # else another thread has just loaded it
+            loaded = cache[name] = _load(folder, entry.model if entry else None)
+        return loaded
+    finally:
+        lock.release()
+
+
+def _names_on_disk() -> list[str]:
+    """List the models; none where the store is away: an unmounted share leaves an empty folder, or errors."""
+    try:
+        return [folder.name for folder in ModelFolder.all()]
+    except OSError:
+        return []
 
 
 def _signature(file: str) -> Signature:

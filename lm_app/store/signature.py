@@ -22,8 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from lm_app.store.files import read_file
+
 logger = logging.getLogger(__name__)
 
+MAX_BYTES = 1000
 ALGORITHM = b"ed25519\n"
 """The first line of a signature; the second is the signature, in base64."""
 
@@ -65,9 +68,11 @@ def objection(manifest: bytes, signature: Path, keys: Sequence[Ed25519PublicKey]
         _warn_that_nothing_is_verified()
         return ""
     try:
-        content = signature.read_bytes()
+        content = read_file(signature, MAX_BYTES)
     except FileNotFoundError:
         return "it is not signed"
+    except OSError as error:
+        return f"its signature can't be read: {error}"
     if not content.startswith(ALGORITHM):
         return "its signature is not by Ed25519, but from before, or not a signature"
     for key in keys:

@@ -21,8 +21,11 @@ from django.conf import settings
 from lm_app.engine.lm import Model
 from lm_app.errors import Damaged, RError
 from lm_app.predictors import Predictor, predictors_of
+from lm_app.schemas import check_info
+from lm_app.store.files import read_file
 from lm_app.store.signature import objection, sign
 
+MAX_MANIFEST_BYTES = 1024 * 1024
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
 
 
@@ -43,13 +46,13 @@ class Version:
     def manifest(self, signed: bool = True) -> dict[str, Any]:
         """Read the manifest; raises Damaged where it is none, or where it has to be signed and is not."""
         try:
-            content = (self.path / MANIFEST).read_bytes()
+            content = read_file(self.path / MANIFEST, MAX_MANIFEST_BYTES)
             if signed and (why := objection(content, self.path / SIGNATURE, settings.LM_VERIFY_KEYS)):
                 remedy = f"python manage.py runscript versions_lm --script-args {self.model} --sign"
                 raise self._damaged(f"{why}; if you trust it, sign it: {remedy}")
             manifest: dict[str, Any] = json.loads(content)
             _check_keys(manifest)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(f"its manifest can't be read: {error!r}") from None
         if (manifest["model"], manifest["version"]) != (self.model, self.name):
             raise self._damaged("its manifest is that of another version")
@@ -58,7 +61,7 @@ class Version:
     def read(self, file: str, manifest: dict[str, Any] | None = None) -> bytes:
         """Read one file; raises Damaged where it is not what training wrote."""
         try:
-            content = (self.path / file).read_bytes()
+            content = read_file(self.path / file)
         except OSError as error:
             raise self._damaged(repr(error)) from None
         if hashlib.sha256(content).hexdigest() != (manifest or self.manifest())["files"][file]:
@@ -83,8 +86,9 @@ class Version:
         try:
             info = orjson.loads(self.read(INFO, manifest))  # of 200 columns it is megabytes
             lm = Model(self.read(PICKLE, manifest))
+            check_info(info)
             return LoadedModel(self.model, self.name, self, manifest, info, predictors_of(info), lm)
-        except (ValueError, KeyError, TypeError, RError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, RError) as error:
             raise self._damaged(f"it can't be read: {error}") from None
 
     def is_signed(self) -> bool:

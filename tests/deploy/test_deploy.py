@@ -124,8 +124,9 @@ def test_settings_follow_from_app_services_host_name(monkeypatch: pytest.MonkeyP
     assert settings["SECURE_SSL_REDIRECT"] is True
 
 
-def test_check_deploy_says_nothing() -> None:
-    environment = {**os.environ, **APP_SERVICE, "DEBUG": "False"}
+@pytest.mark.parametrize("hostname", [HOSTNAME, ""])
+def test_check_deploy_says_nothing(hostname: str) -> None:
+    environment = {**os.environ, **APP_SERVICE, "WEBSITE_HOSTNAME": hostname, "DEBUG": "False"}
     check = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

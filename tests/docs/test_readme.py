@@ -226,7 +226,7 @@ def test_settings_are_those_that_are_read() -> None:
     sources = [Path(project_settings.__file__), ROOT / "gunicorn.conf.py"]
     read = set(
         re.findall(
-            r'(?:environ\.get|environment\.\w+|boolean|positive)\(\s*["\']([A-Z_]+)',
+            r'(?:environ\.get|environment\.\w+|boolean|positive|natural)\(\s*["\']([A-Z_]+)',
             "".join(map(Path.read_text, sources)),
         )
     )

@@ -1,0 +1,19 @@
+"""Read a file of the store, whatever lies there: nothing waits for it, and nothing takes more memory than it may."""
+
+import os
+import stat
+from pathlib import Path
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
+    """Read a regular file of at most so many bytes; raises OSError where it is anything else."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # else a named pipe waits for its writer
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{file.name} is no regular file")
+        if status.st_size > most:
+            raise OSError(f"{file.name} has {status.st_size} bytes; at most {most} are read")
+        return stream.read(most)
