@@ -12,9 +12,9 @@ from pydantic import JsonValue
 
 from lm_app import openapi
 from lm_app.engine.lm import Prediction
-from lm_app.errors import UnknownKey, UnknownPlot
+from lm_app.errors import UnknownKey, UnknownPlot, UnseenLevels
 from lm_app.predict import parse, respond
-from lm_app.predict.check import Observations, check
+from lm_app.predict.check import Observations, check, unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
 from lm_app.store.live import live_model, live_models
 from lm_app.store.version import LoadedModel
@@ -96,8 +96,12 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def predict(model: LoadedModel, observations: Observations) -> Prediction:
-    """Ask R."""
-    return model.lm.predict(observations.columns, observations.options.interval, observations.options.level)
+    """Ask R. Raises RError, or InvalidObservations where it is known which values R refuses."""
+    options = observations.options
+    try:
+        return model.lm.predict(observations.columns, options.interval, options.level)
+    except UnseenLevels as refusal:
+        raise unseen(observations, refusal.levels) from None
 
 
 @value_router.get("", include_in_schema=False)

@@ -5,6 +5,7 @@ LmError
 │   └── NotPublished
 ├── DataError               bytes are not a table
 ├── RError              422   R refused
+│   └── UnseenLevels
 ├── Unknown             404
 │   ├── UnknownModel
 │   ├── UnknownKey
@@ -54,6 +55,15 @@ class RError(LmError):
     """R stopped; the text is R's own, or that of our .R files."""
 
     status = 422
+
+
+class UnseenLevels(RError):
+    """R refused values of which the formula makes levels that the fit has not seen, such as a month."""
+
+    def __init__(self, message: str, levels: list[dict[str, Any]]) -> None:
+        """Keep what unseen_levels() in fast_predict.R found."""
+        super().__init__(message)
+        self.levels = levels
 
 
 class Unknown(LmError):

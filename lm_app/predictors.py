@@ -1,24 +1,31 @@
 """The predictors of a model: each reads, checks and describes itself.
 
 R takes a predictor as one column of doubles: a factor's values are the positions of its levels, from 1, a logical's
-are 0 and 1.
+are 0 and 1, a date's the days and a time's the seconds since 1970 (UTC).
 """
 
 import math
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime, timezone
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from lm_app.data.columns import NUMBER as POINT_NUMBER
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-LOGICALS = {"true": 1.0, "false": 0.0}  # in any case: R writes TRUE, Python True
+LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}  # in any case: R writes TRUE, Python True
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+TIME = re.compile(DATE.pattern + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.]([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MOST_LISTED = 50
+"""Of more values that are allowed, a message lists some."""
 
 
 @dataclass(frozen=True)
@@ -75,35 +82,54 @@ class Predictor(ABC):
 
 @dataclass(frozen=True)
 class Numeric(Predictor):
-    """A number, and the range of the training data."""
+    """A number, and the range of the training data.
+
+    `values` are the numbers that are allowed, where the formula makes levels of them, as factor(year) does; `integer`
+    says that all were whole.
+    """
 
     min: float
     max: float
+    values: list[float] | None = None
+    integer: bool = False
+
+    @cached_property
+    def distinct(self) -> set[float]:
+        """The allowed values, to look them up."""
+        return set(self.values or [])
 
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read numbers; to Python, True and False are numbers, too."""
-        return values if _are_numbers(values) else None
+        return self._allowed(values) if _are_numbers(values) else None
 
     def from_text(self, values: Sequence[str]) -> Sequence[float] | None:
         """Read numbers with a dot or a comma; None for thousands separators, NaN, infinity and all else."""
         try:
-            return _numbers(values)
+            return self._allowed(_numbers(values))
         except ValueError:
             return None
 
     def from_csv(self, values: Sequence[str]) -> Sequence[float] | None:
         """Read numbers as training does: a comma is no part of a number, and blanks may stand around it."""
         try:
-            return _together(",".join(values), len(values)) or [_number(text.strip(), POINT_NUMBER) for text in values]
+            numbers = _together(",".join(values), len(values))
+            return self._allowed(numbers or [_number(text.strip(), POINT_NUMBER) for text in values])
         except ValueError:
             return None
 
     def allowed_in_csv(self) -> str:
         """Describe a number in CSV."""
+        if self.values is not None:
+            return one_of(self.values)
         return "a finite decimal number such as 29.5 or 17, without a thousands separator"
+
+    def _allowed(self, values: Sequence[float]) -> Sequence[float] | None:
+        return values if self.values is None or self.distinct.issuperset(values) else None
 
     def allowed(self, *, in_text: bool) -> str:
         """Describe a number."""
+        if self.values is not None:
+            return one_of(self.values)
         if in_text:
             return "a finite decimal number with a dot or a comma, such as 29.5, 29,5 or 17"
         return "a finite number"
@@ -118,19 +144,25 @@ class Numeric(Predictor):
 
     def value_schema(self) -> dict[str, Any]:
         """Make the JSON Schema of a number."""
+        if self.values is not None:
+            return {"type": "integer" if self.integer else "number", "enum": self.values}
         return {"type": "number", "minimum": self.min, "maximum": self.max}
 
 
 @dataclass(frozen=True)
 class Factor(Predictor):
-    """One of some levels; the first is the reference level."""
+    """One of some levels; the first is the reference level. `ordered`: in R they have an order."""
 
     levels: list[str]
+    ordered: bool = False
 
     @cached_property
     def positions(self) -> dict[str, int]:
-        """The position of each level, from 1."""
-        return {level: position for position, level in enumerate(self.levels, start=1)}
+        """The position of each level, from 1; without the blanks around it, too, where that is unique."""
+        positions = {level: position for position, level in enumerate(self.levels, start=1)}
+        times = Counter(map(str.strip, self.levels))
+        stripped = {level.strip(): position for level, position in positions.items() if times[level.strip()] == 1}
+        return stripped | positions
 
     def from_text(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read levels."""
@@ -143,7 +175,7 @@ class Factor(Predictor):
 
     def allowed(self, *, in_text: bool) -> str:
         """List the levels."""
-        return f"one of {', '.join(map(repr, self.levels))}"
+        return one_of(self.levels)
 
     def value_schema(self) -> dict[str, Any]:
         """Make the JSON Schema of a level."""
@@ -174,7 +206,80 @@ class Logical(Predictor):
         return {"type": "boolean"}
 
 
-TYPES: dict[str, type[Predictor]] = {"numeric": Numeric, "factor": Factor, "logical": Logical}
+@dataclass(frozen=True)
+class Date(Predictor):
+    """A date, and the range of the training data, all as ISO 8601 has them."""
+
+    min: str
+    max: str
+
+    kind: ClassVar[str] = "date"
+    example: ClassVar[str] = "a date such as 2024-12-31"
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The range as R takes it."""
+        return self.read(self.min), self.read(self.max)
+
+    @staticmethod
+    def read(text: str) -> float:
+        """Read a date as R takes it; raises ValueError or TypeError."""
+        if not DATE.fullmatch(text):
+            raise ValueError(text)
+        return date.fromisoformat(text).toordinal() - EPOCH.toordinal()
+
+    def from_text(self, values: Sequence[Any]) -> Sequence[float] | None:
+        """Read text; None where a value is no such text."""
+        try:
+            return list(map(self.read, values))
+        except (ValueError, TypeError):
+            return None
+
+    from_json = from_text
+
+    def allowed(self, *, in_text: bool) -> str:
+        """Describe the text."""
+        return self.example
+
+    def are_inside(self, values: Sequence[float]) -> bool:
+        """Are all values inside the range of the training data?"""
+        least, greatest = self.limits
+        return not values or (least <= min(values) and max(values) <= greatest)
+
+    def range(self) -> str:
+        """Describe the range of the training data."""
+        return f"{self.min} to {self.max}"
+
+    def value_schema(self) -> dict[str, Any]:
+        """Make the JSON Schema of the text."""
+        return {"type": "string", "format": self.kind}
+
+
+@dataclass(frozen=True)
+class DateTime(Date):
+    """A date and a time, and the range of the training data; without an offset it is UTC."""
+
+    kind: ClassVar[str] = "date-time"
+    example: ClassVar[str] = "a date and a time such as 2024-12-31T18:30:00Z"
+
+    @staticmethod
+    def read(text: str) -> float:
+        """Read a time as R takes it; raises ValueError or TypeError."""
+        if not TIME.fullmatch(text):
+            raise ValueError(text)
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return ((time if time.tzinfo else time.replace(tzinfo=timezone.utc)) - EPOCH).total_seconds()
+
+
+TYPES: dict[str, type[Predictor]] = {
+    "numeric": Numeric,
+    "factor": Factor,
+    "logical": Logical,
+    "date": Date,
+    "datetime": DateTime,
+}
+CONSTANT = Numeric("(Intercept)", None, 1, 1)
+"""What R takes instead of predictors where a model has none."""
 
 
 def predictors_of(info: Mapping[str, Any]) -> list[Predictor]:
@@ -193,6 +298,13 @@ def names_of(predictors: Sequence[Predictor]) -> list[str]:
 def is_single_number(predictors: Sequence[Predictor]) -> bool:
     """Can the model be asked by one number?"""
     return len(predictors) == 1 and isinstance(predictors[0], Numeric)
+
+
+def one_of(values: Sequence[Any]) -> str:
+    """List the values that are allowed, the first of many."""
+    listed = ", ".join(map(repr, values[:MOST_LISTED]))
+    more = f" and {len(values) - MOST_LISTED} more, see the prototype" if len(values) > MOST_LISTED else ""
+    return f"one of {listed}{more}"
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

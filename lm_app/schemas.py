@@ -43,11 +43,16 @@ class PredictorDescription(Schema):
     """A variable that the model predicts from."""
 
     name: str
-    type: Literal["numeric", "factor", "logical"]
+    type: Literal["numeric", "factor", "logical", "date", "datetime"]
     unit: str | None = None
-    min: Number | None = Field(None, description="The least value in the training data.")
-    max: Number | None = Field(None, description="The greatest value in the training data.")
+    min: Number | str | None = Field(None, description="The least value in the training data; of dates ISO 8601.")
+    max: Number | str | None = Field(None, description="The greatest value in the training data.")
+    values: list[Number] | None = Field(
+        None, description="The numbers that are allowed, where the formula makes a factor of them."
+    )
+    integer: bool | None = Field(None, description="Are all numbers of the training data whole?")
     levels: list[str] | None = Field(None, description="The levels of a factor; the first is the reference level.")
+    ordered: bool | None = Field(None, description="Is the factor ordered?")
 
 
 class Coefficient(Schema):

@@ -12,15 +12,17 @@ complete_up_to <- 1000L
 #' @param model_summary Its summary().
 #' @param leverages Its hatvalues().
 #' @param printed Its summary, as text.
-#' @param data The model's columns.
-#' @param requested The formula that training was asked to fit, before step() changed it.
-#' @param steps What step() printed.
+#' @param data The columns, of the rows that were fitted.
+#' @param request What training was asked to fit: see read_request().
+#' @param fit What fit_model() tells besides the model.
 #' @return A named list. A vector of class AsIs is a list in JSON even where it has one element.
-describe <- function(model, model_summary, leverages, printed, data, requested, steps) {
+describe <- function(model, model_summary, leverages, printed, data, request, fit) {
   estimates <- coef(model)
   slopes <- estimates[names(estimates) != "(Intercept)"]
-  variables <- all.vars(formula(model))
-  columns <- data[c(variables, setdiff(names(data), variables))]
+  data <- droplevels(data) # a level without a row is not offered, as R would refuse it
+  variables <- intersect(all.vars(formula(model)), names(data))
+  columns <- data[c(variables, setdiff(request$columns, variables))]
+  counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))
   info <- c(
     list(
       call = paste0(printed, "\n"),
@@ -33,31 +35,31 @@ describe <- function(model, model_summary, leverages, printed, data, requested, 
     ),
     setNames(lapply(columns, all_or_summary), sprintf("%s_values", names(columns))),
     list(
-      observations = observations(data),
+      observations = observations(data[request$columns]),
       r_squared = round6(model_summary$r.squared),
       adjusted_r_squared = round6(model_summary$adj.r.squared),
       equation = equation(model),
       response = deparse1(formula(model)[[2]]),
-      predictors = lapply(predictors(model), describe_predictor, data),
-      example = lapply(data[1, predictors(model), drop = FALSE], function(value) {
+      predictors = lapply(predictors(model), describe_predictor, data, counted_data, model),
+      example = lapply(counted_data[1, predictors(model), drop = FALSE], function(value) {
         unclass(json_vector(value))
       }),
-      formula_given = deparse1(requested),
+      formula_given = deparse1(request$formula),
       formula = deparse1(formula(model)),
-      dropped_terms = I(setdiff(
-        term_labels(terms(requested, data = data)),
-        term_labels(terms(model))
-      )),
-      steps = I(steps),
+      dropped_terms = I(setdiff(term_labels(request$terms), term_labels(terms(model)))),
+      steps = I(fit$steps),
       coefficients = coefficients_table(model, model_summary),
+      reference_levels = reference_levels(model),
       n = nobs(model),
+      rows = fit$left_out,
+      na_action = "omit",
       df_residual = as.integer(model$df.residual),
       sigma = model_summary$sigma,
       aic = AIC(model),
       bic = BIC(model),
       f_statistic = f_statistic(model_summary),
-      press_rmse = press_rmse(model, leverages),
-      diagnostics = diagnostics(model, leverages),
+      press_rmse = root_mean_square(deleted_residuals(model, leverages)),
+      diagnostics = diagnostics(model, leverages, fit$rows),
       weighted = !is.null(model$weights),
       rank_deficient = anyNA(estimates),
       complete_up_to = complete_up_to,
@@ -71,19 +73,37 @@ describe <- function(model, model_summary, leverages, printed, data, requested, 
 #'
 #' @param model An lm.
 #' @return Their names.
-predictors <- function(model) all.vars(delete.response(terms(model)))
+predictors <- function(model) {
+  setdiff(all.vars(delete.response(terms(model))), model$constants)
+}
 
 term_labels <- function(model_terms) attr(model_terms, "term.labels")
 
 round6 <- function(x) round(x, 6)
 
-json_vector <- function(values) I(if (is.factor(values)) as.character(values) else unname(values))
+json_vector <- function(values) {
+  I(if (is.factor(values) || is_date(values)) as_text(values) else unname(values))
+}
+
+is_date <- function(values) inherits(values, c("Date", "POSIXct"))
+
+# Dates as ISO 8601 has them.
+as_text <- function(values) {
+  if (inherits(values, "POSIXct")) {
+    format(values, "%Y-%m-%dT%H:%M:%SZ", tz = "UTC")
+  } else {
+    as.character(values)
+  }
+}
 
 all_or_summary <- function(values) {
   if (length(values) <= complete_up_to) {
     return(json_vector(values))
   }
   on.exit(release_memory(length(values)))
+  if (is_date(values)) {
+    return(list(n = length(values), min = as_text(min(values)), max = as_text(max(values))))
+  }
   if (!is.numeric(values)) {
     return(list(n = length(values), counts = as.list(table(values))))
   }
@@ -118,15 +138,61 @@ equation <- function(model) {
   paste(c(sum_of_parts, offsets), collapse = " + ")
 }
 
-describe_predictor <- function(name, data) {
+# Its levels are those of all rows of the fit, as predict() knows them, and its range is that of the
+# rows that count.
+describe_predictor <- function(name, data, counted_data, model) {
   values <- data[[name]]
-  if (is.factor(values)) {
-    list(name = name, type = "factor", levels = I(levels(values)))
-  } else if (is.logical(values)) {
-    list(name = name, type = "logical")
-  } else {
-    list(name = name, type = "numeric", min = min(values), max = max(values))
+  counted_values <- counted_data[[name]]
+  if (is_categorical(values)) {
+    described <- list(name = name, type = "factor", levels = I(kind_of(values)$levels))
+    if (is.ordered(values)) {
+      described$ordered <- TRUE
+    }
+    return(described)
   }
+  if (is.logical(values)) {
+    return(list(name = name, type = "logical"))
+  }
+  range_of <- function(f) if (is_date(values)) as_text(f(counted_values)) else f(counted_values)
+  type <- if (inherits(values, "Date")) {
+    "date"
+  } else if (is_date(values)) {
+    "datetime"
+  } else {
+    "numeric"
+  }
+  described <- list(name = name, type = type, min = range_of(min), max = range_of(max))
+  if (type == "numeric" && is_only_a_factor(name, formula(model)[[3]])) {
+    described$values <- I(sort(unique(values)))
+  }
+  if (is.integer(values)) {
+    described$integer <- TRUE
+  }
+  described
+}
+
+# Is a column nothing but what makes a factor's levels, as year in y ~ factor(year)?
+is_only_a_factor <- function(name, part) {
+  occurrences <- function(part) sum(all.names(part) == name)
+  made <- calls_of(c("factor", "as.factor", "ordered", "interaction"), part)
+  as_argument <- vapply(made, function(call) sum(vapply(call, identical, TRUE, as.name(name))), 0)
+  sum(as_argument) == occurrences(part)
+}
+
+# The level that a factor's other coefficients are compared with.
+reference_levels <- function(model) {
+  references <- Map(
+    function(fit_levels, chosen) {
+      if (identical(chosen, "contr.treatment")) {
+        fit_levels[1]
+      } else if (identical(chosen, "contr.SAS")) {
+        fit_levels[length(fit_levels)]
+      }
+    },
+    model$xlevels,
+    model$contrasts[names(model$xlevels)]
+  )
+  Filter(Negate(is.null), references)
 }
 
 # One object for each coefficient; NA for an aliased one.
@@ -160,36 +226,42 @@ f_statistic <- function(model_summary) {
   )
 }
 
-#' Compute the root mean square error of leave-one-out prediction
+#' Compute the errors of leave-one-out prediction
 #'
 #' Without row i, the prediction for it would miss by residual / (1 - leverage)
-#' (Allen 1974, Technometrics 16(1), 125-127).
+#' (Allen 1974, Technometrics 16(1), 125-127). A row of weight 0 took no part in the fit, and has
+#' none.
 #'
 #' @param model An lm.
 #' @param leverages Its hatvalues().
-#' @return One number.
-press_rmse <- function(model, leverages = hatvalues(model)) {
-  sqrt(mean((residuals(model) / (1 - leverages))^2))
+#' @return A vector of numbers.
+deleted_residuals <- function(model, leverages = hatvalues(model)) {
+  unname(residuals(model)[counted(model)] / (1 - leverages))
 }
 
-# What plot.lm() shows, in numbers.
-diagnostics <- function(model, leverages) {
+root_mean_square <- function(x) sqrt(mean(x^2))
+
+# What plot.lm() shows, in numbers. Rows of weight 0 took no part.
+diagnostics <- function(model, leverages, rows) {
   n <- length(leverages)
+  rows <- rows[counted(model)]
   release_memory(n)
-  distances <- cooks.distance(model, hat = leverages)
+  errors <- weighted.residuals(model)
+  distances <- cooks.distance(model, res = errors, hat = leverages)
   release_memory(n)
-  normality <- tryCatch(shapiro.test(thin(residuals(model), 5000)), error = function(e) NULL)
+  tested <- thin(errors, 5000) # shapiro.test() takes no more
+  normality <- tryCatch(shapiro.test(tested), error = function(e) NULL)
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised
   # as by Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-
-  # squared with 1 df.
-  statistic <- n * suppressWarnings(cor(residuals(model)^2, fitted(model)))^2
+  # squared with 1 df. Against all predictors, as lmtest::bptest() has it by default, it is another.
+  statistic <- n * suppressWarnings(cor(errors^2, fitted(model)[counted(model)]))^2
   release_memory(n)
   greatest <- head(order(distances, decreasing = TRUE), 5)
   list(
     shapiro_wilk = if (!is.null(normality)) {
-      list(w = normality$statistic[[1]], p_value = normality$p.value)
+      list(w = normality$statistic[[1]], p_value = normality$p.value, n = length(tested))
     },
-    breusch_pagan = list(
+    breusch_pagan_fitted = list(
       statistic = statistic,
       p_value = pchisq(statistic, 1, lower.tail = FALSE)
     ),
@@ -197,7 +269,7 @@ diagnostics <- function(model, leverages) {
     cooks_distance = list(
       threshold = 4 / n,
       above = sum(distances > 4 / n, na.rm = TRUE),
-      greatest = lapply(greatest, function(i) list(row = i, distance = distances[[i]]))
+      greatest = lapply(greatest, function(i) list(row = rows[i], distance = distances[[i]]))
     )
   )
 }

@@ -11,14 +11,17 @@
 #' @param model Any R object.
 #' @return TRUE or FALSE.
 is_trained <- function(model) {
-  inherits(model, "lm") && is.numeric(model$coefficients) && is.list(model$probe)
+  inherits(model, "lm") &&
+    is.numeric(model$coefficients) &&
+    (is.list(model$predictors) || is.list(model$probe))
 }
 
 #' Prepare a model for predictions
 #'
 #' Both ways to predict take the same arguments:
-#' `x`: the predictors' values, one column after the other in one vector; a factor is given by the
-#'   positions of its levels (1, 2, ...), as R itself keeps it, a logical by 0 and 1.
+#' `x`: the predictors' values, one column after the other in one vector; a text and a factor are
+#'   given by the positions of their levels (1, 2, ...), a logical by 0 and 1, a date by its days
+#'   and a time by its seconds since 1970 (UTC). A model without predictors takes ones.
 #' `interval`: "none", "confidence" or "prediction".
 #' `level`: between 0 and 1.
 #'
@@ -26,44 +29,75 @@ is_trained <- function(model) {
 #' @return A list. `fast`: a call with three arguments to fill in; its value is a vector, the fit
 #'   and, with an interval, after it the lower and the upper limits; or NULL where only predict()
 #'   can tell. `fallback`: a function that asks predict() itself; it returns what attempt()
-#'   returns, its value the same vector.
+#'   returns, its value the same vector. `unseen`: a function of `x`; see unseen_levels().
 prepare_predict <- function(model) {
-  fallback <- function(x, interval, level) {
-    attempt(function() {
-      as.vector(predict(model, as_data_frame(x, model), interval = interval, level = level))
-    })
-  }
-  # Since R 4.3, predict() warns of a rank-deficient fit only where a row is not estimable, so no
-  # reference rows can show that it never will.
-  is_full_rank <- model$rank == length(model$coefficients)
-  fast <- if (is_full_rank) tryCatch(fast_path(model), error = function(e) NULL)
-  if (is.null(fast) || !agrees_with_predict(fast, fallback, model$probe)) {
-    warning(
-      "predict() itself answers, several times slower: ",
-      "it may warn of this model, or the fast path disagrees with it",
-      call. = FALSE
-    )
+  model <- with_predictors(model)
+  fallback <- ask_predict(model)
+  fast <- proven_fast_path(model)
+  if (is.null(fast)) {
     fast <- function(x, interval, level) NULL
   }
-  list(fast = as.call(list(fast, 0, "none", 0.95)), fallback = fallback)
+  list(
+    fast = as.call(list(fast, 0, "none", 0.95)),
+    fallback = fallback,
+    unseen = function(x) tryCatch(unseen_levels(x, model), error = function(e) list())
+  )
 }
 
-# The observations that x stands for.
-as_data_frame <- function(x, model) {
-  columns <- as_columns(x, length(model$probe))
-  for (encoded in model$levels) {
-    values <- columns[[encoded$position]]
-    columns[[encoded$position]] <- if (is.null(encoded$levels)) {
-      as.logical(values)
+# Models of version 1.0.0 have `levels` and `probe` instead of `predictors` and `proof`.
+with_predictors <- function(model) {
+  if (is.null(model$predictors)) {
+    model$predictors <- lapply(model$probe, function(values) list(kind = "numeric"))
+    for (encoded in model$levels) {
+      model$predictors[[encoded$position]] <- if (is.null(encoded$levels)) {
+        list(kind = "logical")
+      } else {
+        list(kind = "factor", levels = encoded$levels, all_levels = encoded$levels)
+      }
+    }
+    model$fewest_rows <- 1L
+  }
+  model
+}
+
+# A function of x, interval and level that asks predict() itself.
+ask_predict <- function(model) {
+  predict_rows <- with_fewest_rows(model, function(x, interval, level) {
+    data <- as_data_frame(x, model$predictors)
+    as.vector(predict(model, data, interval = interval, level = level))
+  })
+  function(x, interval, level) attempt(predict_rows, x, interval, level)
+}
+
+# Where R stops for one row, it is asked for two.
+with_fewest_rows <- function(model, f) {
+  if (model$fewest_rows == 1) {
+    return(f)
+  }
+  count <- length(model$predictors)
+  function(x, interval, level) {
+    if (length(x) > count) {
+      f(x, interval, level)
     } else {
-      structure(as.integer(values), levels = encoded$levels, class = "factor")
+      f(rep(x, each = 2), interval, level)[c(TRUE, FALSE)]
+    }
+  }
+}
+
+# The observations that x stands for, in the classes of training.
+as_data_frame <- function(x, predictors) {
+  columns <- as_columns(x, max(1, length(predictors)))
+  row_names <- .set_row_names(length(columns[[1]]))
+  for (i in seq_along(predictors)) {
+    if (predictors[[i]]$kind != "numeric") {
+      columns[[i]] <- decode(columns[[i]], predictors[[i]])
     }
   }
   structure(
-    columns,
-    names = names(model$probe),
+    columns[seq_along(predictors)],
+    names = as.character(names(predictors)),
     class = "data.frame",
-    row.names = .set_row_names(length(columns[[1]]))
+    row.names = row_names
   )
 }
 
@@ -72,30 +106,94 @@ as_columns <- function(x, count) {
   lapply(seq_len(count), function(i) x[, i])
 }
 
+# Values as they were in training; see kind_of() and encode().
+decode <- function(values, kind) {
+  switch(
+    kind$kind,
+    integer = as_whole(values),
+    logical = as.logical(values),
+    character = kind$levels[values],
+    factor = as_factor_of(values, kind, "factor"),
+    ordered = as_factor_of(values, kind, c("ordered", "factor")),
+    date = structure(values, class = "Date"),
+    datetime = structure(values, class = c("POSIXct", "POSIXt"), tzone = "UTC")
+  )
+}
+
+# factor() writes 100000L as "100000", but the double as "1e+05".
+as_whole <- function(values) {
+  is_whole <- !anyNA(values) && all(values == trunc(values) & abs(values) <= .Machine$integer.max)
+  if (is_whole) as.integer(values) else values
+}
+
+as_factor_of <- function(values, kind, classes) {
+  codes <- if (identical(kind$levels, kind$all_levels)) {
+    as.integer(values)
+  } else {
+    match(kind$levels, kind$all_levels)[values]
+  }
+  structure(codes, levels = kind$all_levels, class = classes)
+}
+
+#' Find the levels in x that the fit has not seen, such as a month in months(day)
+#'
+#' @param x The predictors' values.
+#' @param model What train() made.
+#' @return A list of lists, one for each such value (at most 50 of a variable): `row` (from 0), `variable` (such as
+#'   "months(day)"), `columns` (the predictors that it is made of), `value` and `allowed`.
+unseen_levels <- function(x, model) {
+  data <- as_data_frame(x, model$predictors)
+  expressions <- predictor_variables(model)
+  found <- lapply(intersect(names(model$xlevels), names(expressions)), function(name) {
+    values <- tryCatch(
+      as.character(eval(expressions[[name]], data, globalenv())),
+      error = function(e) NULL
+    )
+    unseen <- which(!is.na(values) & !values %in% model$xlevels[[name]])
+    lapply(head(unseen, 50), function(i) {
+      list(
+        row = i - 1L,
+        variable = name,
+        columns = I(intersect(all.vars(expressions[[name]]), names(data))),
+        value = values[i],
+        allowed = I(model$xlevels[[name]])
+      )
+    })
+  })
+  unlist(found, recursive = FALSE)
+}
+
 # The fast path, a function of x, interval and level; see prepare_predict().
 fast_path <- function(model) {
   model_terms <- delete.response(model$terms)
+  expressions <- predictor_variables(model)
   variables <- attr(model_terms, "predvars") # with what the fit fixed, as the knots of ns()
-  variable_names <- vapply(attr(model_terms, "variables"), deparse1, "")[-1]
+  variable_names <- as.character(names(expressions))
   enclosure <- environment(model_terms)
-  count <- length(model$probe)
+  predictors <- model$predictors
+  intercept <- attr(model_terms, "intercept")
+  count <- length(predictors)
+  if (count == 0) {
+    # y ~ 1: the ones that are sent for it are its design
+    count <- 1
+    intercept <- 0
+  }
   factors <- lapply(names(model$contrasts), prepare_factor, model, variable_names)
   offsets <- attr(model_terms, "offset")
   # columns are the variables, one for one: nothing is left to evaluate, and nothing can go wrong
-  is_verbatim <- identical(variable_names, names(model$probe)) &&
-    all(vapply(variables, is.name, TRUE)) &&
+  is_verbatim <- identical(variable_names, as.character(names(predictors))) &&
+    all(vapply(expressions, is.name, TRUE)) &&
     all(vapply(factors, function(f) f$is_verbatim, TRUE))
   one_row <- list(names = variable_names, row.names = .set_row_names(1))
   estimable <- seq_len(model$rank)
   pivot <- model$qr$pivot[estimable]
   # from here on as in predict.lm()
   estimates <- model$coefficients[pivot]
-  r_inverse <- qr.solve(qr.R(model$qr)[estimable, estimable])
+  r_inverse <- if (is.null(model$r_inverse)) invert_r(model) else model$r_inverse
   df_residual <- model$df.residual
   variances <- rep(sum(model$residuals^2) / df_residual, model$rank)
   model_matrix <- get("C_modelmatrix", asNamespace("stats")) # what model.matrix() calls in the end
   is_in_order <- identical(pivot, seq_along(model$coefficients))
-  intercept <- attr(model_terms, "intercept")
   # each term is a number, as it comes: the model matrix is x, after a column of ones
   x_is_design <- is_verbatim &&
     is_in_order &&
@@ -106,7 +204,7 @@ fast_path <- function(model) {
   variables_of <- function(x) {
     is_one_row <- length(x) == count
     evaluated <- if (!is_verbatim) {
-      eval(variables, as_data_frame(x, model), enclosure)
+      eval(variables, as_data_frame(x, predictors), enclosure)
     } else if (is_one_row) {
       c(list(), x)
     } else {
@@ -168,7 +266,15 @@ fast_path <- function(model) {
   if (is_verbatim) {
     return(fast)
   }
-  function(x, interval, level) tryCatch(fast(x, interval, level), warning = function(w) NULL)
+  with_fewest_rows(model, function(x, interval, level) {
+    tryCatch(fast(x, interval, level), warning = function(w) NULL)
+  })
+}
+
+# As predict.lm() does it for each interval.
+invert_r <- function(model) {
+  estimable <- seq_len(model$rank)
+  qr.solve(qr.R(model$qr)[estimable, estimable])
 }
 
 # A variable of the terms that is a factor, or logical: its position among them, its levels, and
@@ -180,13 +286,14 @@ prepare_factor <- function(name, model, variable_names) {
   if (is.null(fit_levels)) {
     fit_levels <- c("FALSE", "TRUE")
   }
-  encoded <- Find(function(predictor) predictor$position == position, model$levels)
+  encoded <- model$predictors[[name]]
+  is_logical <- identical(encoded$kind, "logical")
   contrasted <- contrast_matrix(model, name, fit_levels)
   list(
     position = position,
     levels = fit_levels,
-    is_verbatim = is.null(encoded$levels) || identical(encoded$levels, fit_levels),
-    shift = if (is.null(encoded$levels)) 1L else 0L,
+    is_verbatim = is_logical || identical(encoded$levels, fit_levels),
+    shift = if (is_logical) 1L else 0L,
     attributes = list(levels = fit_levels, class = "factor", contrasts = contrasted)
   )
 }
@@ -197,19 +304,4 @@ contrast_matrix <- function(model, name, fit_levels) {
   values <- factor(fit_levels, fit_levels, ordered = is_ordered)
   contrasts(values) <- model$contrasts[[name]]
   contrasts(values)
-}
-
-# Does the fast path give predict()'s numbers to the last bit, for the reference rows, each alone
-# and all at once? Where predict() warns, as it does of weights, only it knows when.
-agrees_with_predict <- function(fast, fallback, rows) {
-  alone <- lapply(seq_along(rows[[1]]), function(i) vapply(rows, `[`, 0, i))
-  for (x in lapply(c(alone, list(unlist(rows))), unname)) {
-    for (interval in c("none", "confidence", "prediction")) {
-      expected <- fallback(x, interval, 0.9)
-      if (length(expected$warnings) > 0 || !identical(fast(x, interval, 0.9), expected$value)) {
-        return(FALSE)
-      }
-    }
-  }
-  TRUE
 }

@@ -1,64 +1,77 @@
-# Fit a linear model to data and describe it. In an R session, from this folder:
+# Fit a linear model to a data frame and describe it. In an R session, from this folder:
 #   for (file in list.files(pattern = "[.]R$")) source(file)
-#   data <- read.csv("../../extra_files/timedistance/timedistance.csv")
-#   trained <- train(data, "time ~ distance")
+#   trained <- train(read.csv("../../extra_files/timedistance/timedistance.csv"), "time ~ distance")
 #   cat(trained$summary); predict(trained$model, data.frame(distance = 29.5))
 
 #' Train a model
 #'
-#' Messages tell what it does now, and step() prints as it goes.
+#' Messages tell what it does now, and step() prints as it goes. As by lm(), text columns are
+#' factors with sorted levels, and rows with a missing value in a column that is used are left out.
 #'
 #' @param data A data frame.
 #' @param formula One string.
-#' @param weights The name of a column, or NULL.
-#' @param factors A named list: for each column to read as a factor its levels in their order, or
+#' @param weights,subset One string, an expression of the columns, or NULL.
+#' @param factors A named list: for each column to make a factor of its levels in their order, or
 #'   character() to sort them.
+#' @param ordered The names of those of `factors` that are ordered.
+#' @param contrasts A named list: for a factor of the formula the name of its contrasts, such as
+#'   "contr.sum".
 #' @param stepwise "none", or the direction that step() takes.
+#' @param na "omit", or "refuse" where a row would be left out.
+#' @param row_names The name of the column that only names the rows, which "." in a formula does
+#'   not stand for; or NULL.
+#' @param problems A named list: what is wrong in a column, for those that can't be used.
 #' @param plots A folder to write plots to, or NULL.
-#' @param live_formula,live_weights Another formula (one string) and the name of its weights'
-#'   column, to be compared on the same data; or NULL.
-#' @param row_names The column with the names of the rows, or NULL; it is no part of a dot.
-#' @param problems A named list: for each column that can't be used, why.
+#' @param live_formula,live_weights Another formula and its weights, to be compared on the same
+#'   data; or NULL.
 #' @return A list: `model` (an lm that holds what predict() needs and no more), `info` (named
 #'   values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
 #'   nothing to compare, or it can't be fitted to these data). Refuses with one line where
-#'   something is wrong.
+#'   something is wrong; the line names everything that is.
 train <- function(
   data,
   formula,
   weights = NULL,
+  subset = NULL,
   factors = list(),
+  ordered = character(),
+  contrasts = list(),
   stepwise = "none",
+  na = "omit",
+  row_names = NULL,
+  problems = list(),
   plots = NULL,
   live_formula = NULL,
-  live_weights = NULL,
-  row_names = NULL,
-  problems = list()
+  live_weights = NULL
 ) {
+  warn_of_collation()
   all_columns <- data
-  requested <- read_formula(formula, names(all_columns))
-  data <- model_data(all_columns, requested, weights, factors)
-  message("fitting ", formula, " to ", nrow(data), " observations")
-  release_memory(nrow(data))
-  fit <- fit_model(requested, data, weights, stepwise)
-  release_memory(nrow(data))
+  attr(all_columns, "row.names") <- .set_row_names(nrow(data)) # a row's name is its number
+  request <- read_request(all_columns, formula, weights, subset, contrasts, row_names)
+  columns <- model_columns(all_columns, request, factors, ordered, problems)
+  message("fitting ", formula, " to ", nrow(columns), " observations")
+  release_memory(nrow(columns))
+  fit <- fit_model(request, columns, stepwise, na)
+  tell_rows(fit$left_out)
+  release_memory(nrow(columns))
   model <- drop_copies(fit$model)
-  fit$model <- NULL
-  release_memory(nrow(data))
-  trained <- strip_for_prediction(model, data)
-  check_rows_stand_alone(trained, model, data)
+  model_data <- rows_of(columns, fit$rows)
+  fit$model <- columns <- NULL
+  release_memory(nrow(model_data))
+  trained <- strip_for_prediction(model, model_data)
+  check_rows_stand_alone(trained, model, model_data)
   message("describing the model")
   model_summary <- summary(model)
   text_lines <- capture.output(print(model_summary))[-1]
   printed <- paste(text_lines, collapse = "\n")
-  release_memory(nrow(data))
+  release_memory(nrow(model_data))
   leverages <- hatvalues(model)
-  release_memory(nrow(data))
-  columns <- data[setdiff(names(data), weights)]
-  info <- describe(model, model_summary, leverages, printed, columns, requested, fit$steps)
+  warn_of_leverages(leverages, fit$rows[counted(model)])
+  release_memory(nrow(model_data))
+  info <- describe(model, model_summary, leverages, printed, model_data, request, fit)
   if (!is.null(plots)) {
     message("drawing")
-    write_plots(model, data, plots)
+    write_plots(model, model_data, plots)
   }
   is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
   list(
@@ -68,76 +81,60 @@ train <- function(
     live_press_rmse = if (is_live) {
       info$press_rmse
     } else if (!is.null(live_formula)) {
-      compare_press_rmse(live_formula, live_weights, all_columns, factors)
+      live <- list(formula = live_formula, weights = live_weights, row_names = row_names)
+      compare_press_rmse(live, subset, all_columns, factors, ordered, problems, fit$rows)
     }
   )
 }
 
-# The columns that the formula uses, checked.
-model_data <- function(all_columns, formula, weights, factors) {
-  refuse_formula <- function(...) refuse("formula '", deparse1(formula), "': ", ...)
-  model_terms <- tryCatch(
-    terms(formula, data = all_columns),
+# What is asked for, read: `formula`, `terms`, and `weights` and `subset` (calls or NULL).
+read_request <- function(
+  all_columns,
+  formula,
+  weights = NULL,
+  subset = NULL,
+  contrasts = list(),
+  row_names = NULL
+) {
+  available <- names(all_columns)
+  read_formula_part <- function(text, what) {
+    if (is.null(text) || text %in% available) {
+      return(if (!is.null(text)) as.name(text))
+    }
+    read_expression(text, available, what)
+  }
+  request <- list(
+    formula = read_formula(formula, available),
+    weights = read_formula_part(weights, "weights"),
+    subset = read_formula_part(subset, "subset"),
+    contrasts = contrasts
+  )
+  refuse_formula <- function(...) refuse("formula '", deparse1(request$formula), "': ", ...)
+  behind_dot <- setdiff(available, c(setdiff(row_names, all.vars(request$formula)), ""))
+  request$terms <- tryCatch(
+    terms(request$formula, data = all_columns[behind_dot]),
     error = function(e) refuse_formula(conditionMessage(e))
   )
-  response_names <- all.vars(formula[[2]])
-  if (length(response_names) == 0) {
+  request$response <- intersect(all.vars(request$formula[[2]]), available)
+  request$columns <- intersect(available, all.vars(request$terms))
+  request$used <- intersect(
+    available,
+    c(request$columns, all.vars(request$weights), all.vars(request$subset))
+  )
+  if (length(request$response) == 0) {
     refuse_formula("the response, left of '~', must be a column of the data")
   }
-  if (length(setdiff(all.vars(delete.response(model_terms)), response_names)) == 0) {
+  right <- intersect(all.vars(delete.response(request$terms)), available)
+  if (length(right) > 0 && all(right %in% request$response)) {
     refuse_formula("it has no predictor; name a column of the data right of '~'")
   }
-  unknown <- setdiff(c(weights, names(factors)), names(all_columns))
-  if (length(unknown) > 0) {
-    available <- toString(names(all_columns))
-    refuse("the data have no column '", unknown[1], "'; their columns are ", available)
+  if ("." %in% all.vars(request$formula)) {
+    # "." is not the columns of weights and subset, which lm() will find in its data, too
+    if (!all(request$used %in% request$columns)) {
+      request$formula <- formula(request$terms)
+    }
   }
-  used <- intersect(names(all_columns), c(all.vars(model_terms), weights))
-  check_columns(all_columns, used, factors, response_names, weights)
-}
-
-# A list: the model, and what step() printed. Where R can't fit this formula to these data, it is
-# not a bug of ours, so R's errors become refusals.
-fit_model <- function(formula, data, weights = NULL, stepwise = "none") {
-  # step() looks for the data where the formula was made, and that place lives as long as the
-  # model
-  environment(formula) <- list2env(list(data = data), parent = globalenv())
-  lm_call <- bquote(lm(formula = .(formula), data = data))
-  if (!is.null(weights)) {
-    lm_call$weights <- as.name(weights)
-  }
-  model <- tryCatch(eval(lm_call), error = function(e) refuse(conditionMessage(e)))
-  steps <- character()
-  if (stepwise %in% c("both", "backward")) {
-    steps <- capture.output(model <- step(model, direction = stepwise), split = TRUE)
-  } else if (stepwise == "forward") {
-    scope <- formula(model)
-    lm_call$formula <- update(scope, . ~ 1)
-    environment(lm_call$formula) <- environment(formula)
-    smallest <- eval(lm_call)
-    steps <- capture.output(
-      model <- step(smallest, scope = scope, direction = stepwise),
-      split = TRUE
-    )
-  }
-  if (model$rank == 0) {
-    refuse("the model has no coefficients to estimate")
-  }
-  if (model$df.residual < 1) {
-    counts <- paste(
-      nrow(data),
-      "observations are not enough for",
-      model$rank,
-      "coefficients; at least"
-    )
-    refuse(counts, " ", model$rank + 1, " are needed")
-  }
-  if (length(predictors(model)) == 0) {
-    refuse(
-      "stepwise selection dropped every predictor; none of them helps to predict the response"
-    )
-  }
-  list(model = model, steps = steps)
+  request
 }
 
 # Without the names "1", "2", ... of each residual, and without the copy of the data: with many
@@ -150,6 +147,16 @@ drop_copies <- function(model) {
   model
 }
 
+rows_of <- function(data, rows) if (length(rows) < nrow(data)) data[rows, , drop = FALSE] else data
+
+#' Tell which observations of a fit count
+#'
+#' @param model An lm.
+#' @return An index of its residuals: those whose weight is not 0.
+counted <- function(model) {
+  if (is.null(model$weights)) TRUE else which(model$weights != 0)
+}
+
 #' Collect garbage now: uncollected copies double the peak memory
 #'
 #' @param n The number of observations; where they are few, there is nothing to gain.
@@ -159,93 +166,50 @@ release_memory <- function(n) {
   }
 }
 
+# How well another formula does on these data, such as that of the live version, over the rows
+# that both have; NULL where it can't be fitted to them.
+compare_press_rmse <- function(
+  live,
+  subset,
+  all_columns,
+  factors,
+  ordered,
+  problems,
+  rows
+) {
+  message("fitting ", live$formula, ", to compare")
+  errors <- tryCatch(
+    suppressWarnings({
+      request <- read_request(
+        all_columns,
+        live$formula,
+        live$weights,
+        subset,
+        row_names = live$row_names
+      )
+      columns <- model_columns(all_columns, request, factors, ordered, problems)
+      fit <- fit_model(request, columns)
+      setNames(deleted_residuals(fit$model), fit$rows[counted(fit$model)])
+    }),
+    refusal = function(e) NULL
+  )
+  if (is.null(errors)) {
+    return(NULL)
+  }
+  common <- errors[names(errors) %in% rows]
+  if (length(common) < length(rows)) {
+    warning(
+      "the live version's formula can be compared on ",
+      length(common),
+      " of these ",
+      length(rows),
+      " rows only",
+      call. = FALSE
+    )
+  }
+  root_mean_square(common)
+}
 # The lm with what predict.lm() reads, intervals included: some KB, whatever the number of
 # observations. It needs R of the QR decomposition (its first rows), the residual sum of squares
 # and the degrees of freedom. Pickles of older versions are read, too: the names of its elements
 # never change.
-strip_for_prediction <- function(model, data) {
-  estimable <- seq_len(model$rank)
-  is_weighted <- !is.null(model$weights)
-  rss <- sum((if (is_weighted) model$weights else 1) * model$residuals^2)
-  model_terms <- model$terms
-  environment(model_terms) <- globalenv() # else the data would be saved along with the formula
-  model_call <- model$call
-  model_call$formula <- formula(model_terms)
-  r_of_qr <- list(
-    qr = unname(model$qr$qr[estimable, , drop = FALSE]),
-    rank = model$rank,
-    pivot = model$qr$pivot
-  )
-  kept <- list(
-    coefficients = model$coefficients,
-    residuals = sqrt(rss),
-    rank = model$rank,
-    df.residual = model$df.residual,
-    qr = structure(r_of_qr, class = "qr"),
-    xlevels = model$xlevels,
-    contrasts = model$contrasts,
-    call = model_call,
-    terms = model_terms,
-    levels = levels_by_position(data[predictors(model)]),
-    probe = reference_rows(data[predictors(model)])
-  )
-  if (is_weighted) {
-    kept$weights <- 1 # predict() warns that a weighted fit's prediction interval takes weight 1
-  }
-  structure(kept, class = "lm")
-}
-
-# For as_data_frame(): for each predictor that is no number, its position and its levels (NULL for
-# a logical).
-levels_by_position <- function(data) {
-  lapply(which(!vapply(data, is.numeric, TRUE)), function(i) {
-    list(position = i, levels = levels(data[[i]]))
-  })
-}
-
-# Observations with every level and at both ends of every range, as columns of numbers: those that
-# prepare_predict() compares the fast path with predict() for.
-reference_rows <- function(data) {
-  rows <- lapply(data, function(values) {
-    if (is.numeric(values)) {
-      c(which.min(values), which.max(values))
-    } else {
-      match(unique(values), values)
-    }
-  })
-  lapply(data[unique(unlist(rows)), , drop = FALSE], as.numeric)
-}
-
-# A term such as cut(x, 3) or scale(x) * mean(x) may mean one thing in 10 rows and another in one.
-check_rows_stand_alone <- function(trained, model, data) {
-  for (i in thin(seq_len(nrow(data)), 10)) {
-    alone <- tryCatch(
-      suppressWarnings(predict(trained, data[i, , drop = FALSE])),
-      error = function(e) NA
-    )
-    if (!isTRUE(all.equal(as.vector(alone), fitted(model)[[i]]))) {
-      refuse(
-        "formula '",
-        deparse1(formula(model)),
-        "': row ",
-        i,
-        " alone is predicted otherwise than among the others; ",
-        "give functions such as cut() their breaks, so that every observation stands for itself"
-      )
-    }
-  }
-}
-
-# How well another formula does on these data, such as that of the live version; NULL where it
-# can't be fitted to them.
-compare_press_rmse <- function(formula, weights, all_columns, factors) {
-  message("fitting ", formula, ", to compare")
-  tryCatch(
-    suppressWarnings({
-      other <- read_formula(formula, names(all_columns))
-      other_data <- model_data(all_columns, other, weights, factors)
-      press_rmse(fit_model(other, other_data, weights)$model)
-    }),
-    refusal = function(e) NULL
-  )
-}

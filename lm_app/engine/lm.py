@@ -14,7 +14,7 @@ from lm_app.data.table import Table
 from lm_app.engine import runtime
 from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
 from lm_app.engine.fast import FastPredict
-from lm_app.errors import RError
+from lm_app.errors import RError, UnseenLevels
 
 Interval = Literal["none", "confidence", "prediction"]
 """As in R's predict()."""
@@ -51,8 +51,12 @@ def train(
     formula: str,
     *,
     weights: str | None = None,
+    subset: str | None = None,
     factors: Mapping[str, Sequence[str]] | None = None,
+    ordered: Sequence[str] = (),
+    contrasts: Mapping[str, str] | None = None,
     stepwise: str = "none",
+    na: str = "omit",
     plots: Path | None = None,
     live_formula: str | None = None,
     live_weights: str | None = None,
@@ -68,10 +72,14 @@ def train(
                 data,
                 formula,
                 weights=optional(weights),
+                subset=optional(subset),
                 factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
+                ordered=strings(ordered),
+                contrasts=named_list({name: strings(contrast) for name, contrast in (contrasts or {}).items()}),
                 stepwise=stepwise,
+                na=na,
                 row_names=optional(table.row_names),
-                problems=named_list({name: strings(problem) for name, problem in table.problems.items()}),
+                problems=named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()}),
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),
@@ -87,36 +95,43 @@ class Model:
 
     def __init__(self, pickled: bytes) -> None:
         """Load what train() pickled; raises RError where the bytes are anything else."""
-        self._prepared, self.warnings = runtime.in_r(_load, pickled)
+        # in two calls, so that other models can answer in between
+        self._prepared, self.warnings = runtime.in_r(_prepare, runtime.in_r(_unpickle, pickled))
 
     def predict(
         self, columns: Sequence["array[float]"], interval: Interval = "none", level: float = LEVEL
     ) -> Prediction:
         """Predict as R's predict() does, for observations in columns, one for each predictor in the model's order.
 
-        All columns have one length; a factor's values are the positions of its levels, from 1, a logical's 0 and 1.
-        Raises RError where R refuses them.
+        All columns have one length; a factor's and a text's values are the positions of their levels, from 1, a
+        logical's 0 and 1, a date's the days and a time's the seconds since 1970 (UTC). A model without predictors
+        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why.
         """
         x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
         return runtime.in_r(_predict, self._prepared, x, len(columns[0]), interval, level)
 
 
 class _Prepared(NamedTuple):
-    """The two ways to answer that prepare_predict() in fast_predict.R returns."""
+    """The two ways to answer that prepare_predict() in fast_predict.R returns, and what explains a refusal."""
 
     fast: FastPredict
     fallback: rinterface.SexpClosure
+    unseen: rinterface.SexpClosure
 
 
-def _load(pickled: bytes) -> tuple[runtime.Kept[_Prepared], list[str]]:
+def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
     try:
         model = _LmUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:  # pickle documents that it may raise any
         raise RError(f"not a pickled lm: {error}") from None
     if not isinstance(model, rinterface.ListSexpVector) or not runtime.call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
-    (fast, fallback), warned = runtime.call("prepare_predict", model)
-    return runtime.Kept(_Prepared(FastPredict(fast), fallback)), warned
+    return runtime.Kept(model)
+
+
+def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], list[str]]:
+    (fast, fallback, unseen), warned = runtime.call("prepare_predict", model.value)
+    return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), warned
 
 
 class _LmUnpickler(pickle.Unpickler):
@@ -139,7 +154,10 @@ def _predict(
         try:
             value, warned = runtime.outcome(attempted)
         except RError as error:
-            raise RError(f"R can't predict for this: {error}") from None
+            message = f"R can't predict for this: {error}"
+            if levels := json_value(model.unseen(vector)):
+                raise UnseenLevels(message, levels) from None
+            raise RError(message) from None
         numbers = doubles(value).tolist()
     if interval == "none":
         return Prediction(numbers, None, None, warned)

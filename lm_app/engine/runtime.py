@@ -159,12 +159,11 @@ def _start() -> None:
         rinterface.initr(interactive=False)
     # Not for child processes: by the path that rpy2 sets, a Python may load the library of another Python.
     os.environ.update(before)
-    # The order of a factor's levels shall not depend on the machine.
-    rinterface.baseenv["Sys.setlocale"]("LC_COLLATE", "C")
     # An environment of their own: in the global one, formulas are evaluated.
     _functions = rinterface.baseenv["new.env"](parent=rinterface.globalenv)
     for file in R_FILES:
         rinterface.baseenv["sys.source"](str(file), envir=_functions)
+    _functions["prepare_session"]()
 
 
 _thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start)

@@ -1,12 +1,13 @@
 """Check the values of a question: columns of doubles, as R takes them, or every error at once."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lm_app.errors import InvalidObservations
 from lm_app.predict.parse import MISSING
-from lm_app.predict.question import Question, Source, short
-from lm_app.predictors import Predictor
+from lm_app.predict.question import Errors, Question, Source, short
+from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Options
 
 
@@ -31,8 +32,21 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
         if predictor.name in question.columns
     ]
     question.errors.raise_if_any()
+    if not predictors:
+        columns = [array("d", [1.0]) * question.rows]  # as R takes it: the intercept's
+        predictors = [CONSTANT]
     extrapolated = _extrapolated(predictors, columns) if question.options.extrapolation == "flag" else None
     return Observations(columns, extrapolated, question.source, question.options, question.prefers_csv)
+
+
+def unseen(observations: Observations, levels: Sequence[Mapping[str, Any]]) -> InvalidObservations:
+    """Tell of levels that the formula makes of the values, and the fit has not seen; see UnseenLevels."""
+    errors, source = Errors(), observations.source
+    for level in levels:
+        row = f"row {level['row']}: " if source.has_rows else ""
+        msg = f"{row}{level['variable']} is {level['value']!r}; it must be {one_of(level['allowed'])}."
+        errors.add(source.loc(level["columns"][0], level["row"]), msg, level["value"])
+    return errors.raised()
 
 
 def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[float]"]) -> list[bool]:

@@ -54,7 +54,7 @@ def query(query: QueryDict, predictors: Sequence[Predictor]) -> Question:
     options = _options(query, errors)
     columns: Columns = {name: texts for name, texts in query.lists() if name not in OPTION_NAMES}
     _check_names(columns, predictors, ["query"], errors)
-    return Question(Source.QUERY, columns, options, errors=errors)
+    return Question(Source.QUERY, columns, options=options, errors=errors)
 
 
 def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
@@ -77,10 +77,10 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
         errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
     if request.content_type == "text/csv":
         charset = (request.content_params or {}).get("charset")
-        source, columns = Source.CSV, _csv(content, charset, predictors, errors)
+        source, columns, rows = _csv(content, charset, predictors, errors)
     else:
-        source, columns = _json(content, predictors, errors)
-    return Question(source, columns, options, _prefers_csv(request), errors)
+        source, columns, rows = _json(content, predictors, errors)
+    return Question(source, columns, rows, options, _prefers_csv(request), errors)
 
 
 def _options(query: QueryDict, errors: Errors) -> Options:
@@ -106,19 +106,20 @@ def _prefers_csv(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/csv"]) == "text/csv"
 
 
-def _json(content: bytes, predictors: Sequence[Predictor], errors: Errors) -> tuple[Source, Columns]:
+def _json(content: bytes, predictors: Sequence[Predictor], errors: Errors) -> tuple[Source, Columns, int]:
     try:
         data = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise BadSyntax(f"The body is not JSON: {error}.") from None
     if isinstance(data, list):
         _check_unique_names(content, data, errors)
-        return Source.RECORDS, _columns_of_records(data, predictors, errors)
+        return Source.RECORDS, _columns_of_records(data, predictors, errors), len(data)
     if isinstance(data, dict):
         _check_unique_names(content, [data], errors)
-        return Source.COLUMNS, _columns(data, predictors, errors)
+        columns = _columns(data, predictors, errors)
+        return Source.COLUMNS, columns, len(next(iter(columns.values()), []))
     errors.add(["body"], "The body must be a list of records or an object of columns.", data)
-    return Source.RECORDS, {}
+    return Source.RECORDS, {}, 0
 
 
 def _check_unique_names(content: bytes, objects: Sequence[Any], errors: Errors) -> None:
@@ -147,6 +148,8 @@ def _columns(data: dict[str, Any], predictors: Sequence[Predictor], errors: Erro
         errors.raise_if_any()
     if lengths:
         _check_size(next(iter(lengths.values())), errors)
+    elif not predictors:
+        errors.add(["body"], "This model has no predictors; send records, {} for each observation.", data)
     return data
 
 
@@ -165,7 +168,9 @@ def _columns_of_records(records: list[Any], predictors: Sequence[Predictor], err
     return {name: [record.get(name, MISSING) for record in objects] for name in names}
 
 
-def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors) -> Columns:
+def _csv(
+    content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors
+) -> tuple[Source, Columns, int]:
     """Parse CSV of any dialect and encoding that training reads, too."""
     try:
         text = open_text(content, encoding=charset)
@@ -195,7 +200,7 @@ def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], e
             if isinstance(predictor, Numeric):
                 with suppress(ValueError):
                     columns[predictor.name] = with_points(columns[predictor.name], ",")
-    return columns
+    return Source.CSV, columns, len(rows)
 
 
 def _check_repeated(names: Sequence[str], where: str, errors: Errors) -> None:

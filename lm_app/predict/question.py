@@ -62,8 +62,12 @@ class Errors:
     def raise_if_any(self) -> None:
         """Raise InvalidObservations where there are errors."""
         if self.count:
-            more = f" There are {self.count} errors; 'errors' lists them." if self.count > 1 else ""
-            raise InvalidObservations(self.listed[0]["msg"] + more, self.listed)
+            raise self.raised()
+
+    def raised(self) -> InvalidObservations:
+        """Make the exception of the errors that there are."""
+        more = f" There are {self.count} errors; 'errors' lists them." if self.count > 1 else ""
+        return InvalidObservations(self.listed[0]["msg"] + more, self.listed)
 
 
 def short(text: str) -> str:
@@ -78,11 +82,12 @@ DEFAULTS = Options()
 class Question:
     """What every reader in parse.py makes.
 
-    `columns` has the values as they were sent, by the names of the model's predictors.
+    `columns` has the values as they were sent, by the names of the model's predictors; `rows` is their length.
     """
 
     source: Source
     columns: dict[str, Sequence[Any]]
+    rows: int = 1
     options: Options = DEFAULTS
     prefers_csv: bool = False
     errors: Errors = field(default_factory=Errors)

@@ -3,6 +3,7 @@
 for (path in list.files("../../lm_app/R", pattern = "[.]R$", full.names = TRUE)) {
   sys.source(path, environment())
 }
+prepare_session()
 
 cars_data <- transform(
   mtcars,

@@ -152,11 +152,18 @@ def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) ->
     assert text["LM-Warnings"] == "NaNs produced"
 
 
-def test_what_only_r_can_refuse_is_422(models: Path, client: Client) -> None:
+def test_a_level_that_only_r_sees_is_refused_with_those_allowed(models: Path, client: Client) -> None:
     write_model(models, formula="time ~ factor(distance %/% 10)")
     update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=99&extrapolation=flag")
-    assert "has new level 9" in problem(answer, 422)["detail"]
+    expected = "factor(distance%/%10) is '9'; it must be one of '0', '1', '2', '3'."
+    assert problem(answer, 422)["detail"] == expected
+    columns = {"distance": [7, 99, 29, -1]}
+    answer = client.post("/lm/api/predict?extrapolation=flag", columns, content_type="application/json")
+    assert errors(answer) == {
+        ("body", "distance", 1): f"row 1: {expected}",
+        ("body", "distance", 3): "row 3: factor(distance%/%10) is '-1'; it must be one of '0', '1', '2', '3'.",
+    }
 
 
 # Refusals

@@ -207,7 +207,7 @@ def test_a_new_model_that_cannot_be_trained_leaves_no_folder(
 ) -> None:
     (tmp_path / "new.csv").write_text("y,x\n1,2\n3,text\n")
     data = ["--data", str(tmp_path / "new.csv"), "--formula", "y ~ x"]
-    assert "'text' is not a number" in refusal(capsys, "update_lm", "new", *data)
+    assert "column 'x' has 2 different texts in 2 rows" in refusal(capsys, "update_lm", "new", *data)
     assert "can't be a model's name" in refusal(capsys, "update_lm", "../new", *data)
     assert "No such file" in refusal(capsys, "update_lm", "new", "--data", "/nowhere.csv", "--formula", "y ~ x")
     assert not (models / "new").exists()
