@@ -79,7 +79,7 @@ def train(
                 stepwise=stepwise,
                 na=na,
                 row_names=optional(table.row_names),
-                problems=named_list({name: strings(problem) for name, problem in table.problems.items()}),
+                problems=named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()}),
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),

@@ -79,8 +79,7 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
         errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
     if request.content_type == "text/csv":
         charset = (request.content_params or {}).get("charset")
-        source = Source.CSV
-        columns, rows = _csv(content, charset, predictors, errors)
+        source, columns, rows = _csv(content, charset, predictors, errors)
     else:
         source, columns, rows = _json(content, predictors, errors)
     return Question(source, columns, rows, options, _prefers_csv(request), errors)
@@ -174,7 +173,9 @@ def _columns_of_records(records: list[Any], predictors: Sequence[Predictor], err
     return {name: [record.get(name, MISSING) for record in objects] for name in names}
 
 
-def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors) -> tuple[Columns, int]:
+def _csv(
+    content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors
+) -> tuple[Source, Columns, int]:
     """Parse CSV of any dialect and encoding that training reads, too."""
     try:
         text = open_text(content, encoding=charset)
@@ -204,7 +205,7 @@ def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], e
             if isinstance(predictor, Numeric):
                 with suppress(ValueError):
                     columns[predictor.name] = with_points(columns[predictor.name], ",")
-    return columns, len(rows)
+    return Source.CSV, columns, len(rows)
 
 
 def _check_repeated(names: Sequence[str], where: str, errors: Errors) -> None:

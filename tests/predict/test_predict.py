@@ -231,12 +231,6 @@ def test_csv_is_checked(client: Client) -> None:
     assert post(client, "\ufeff" + CSV, content_type="text/csv").status_code == 200
 
 
-def test_a_number_of_a_csv_has_no_blanks_around_it(client: Client) -> None:
-    answer = client.post("/lm/api/predict", "distance\n29.5\n 7\n", content_type="text/csv")
-    assert answer.status_code == 422
-    assert [error["loc"] for error in answer.json()["errors"]] == [["body", 1, "distance"]]
-
-
 @pytest.mark.parametrize(
     ("body", "kind", "where"),
     [
