@@ -64,7 +64,7 @@ extra_files/%/live: | .venv/installed .env
 	RPY2_CFFI_MODE=API $(BIN)/python -c 'import rpy2.rinterface'
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(APT) curl r-cran-testthat
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi

@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 import orjson
 
+from lm_app.data.columns import NUMBER as POINT_NUMBER
+
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}  # in any case: R writes TRUE, Python True
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -44,6 +46,14 @@ class Predictor(ABC):
     @abstractmethod
     def allowed(self, *, in_text: bool) -> str:
         """Describe the allowed values, in JSON or in text."""
+
+    def from_csv(self, values: Sequence[str]) -> Sequence[float] | None:
+        """Read the text of a CSV file as R takes it; None where a value is not allowed."""
+        return self.from_text(values)
+
+    def allowed_in_csv(self) -> str:
+        """Describe the allowed values in a CSV file."""
+        return self.allowed(in_text=True)
 
     @abstractmethod
     def value_schema(self) -> dict[str, Any]:
@@ -101,6 +111,20 @@ class Numeric(Predictor):
 
     def _allowed(self, values: Sequence[float]) -> Sequence[float] | None:
         return values if self.values is None or self.distinct.issuperset(values) else None
+
+    def from_csv(self, values: Sequence[str]) -> Sequence[float] | None:
+        """Read numbers as training does: a comma is no part of a number, and blanks may stand around it."""
+        try:
+            together = _together(",".join(values), len(values))
+            return self._allowed(together or [_number(text.strip(), POINT_NUMBER) for text in values])
+        except ValueError:
+            return None
+
+    def allowed_in_csv(self) -> str:
+        """Describe a number in CSV."""
+        if self.values is not None:
+            return one_of(self.values)
+        return "a finite decimal number such as 29.5 or 17, without a thousands separator"
 
     def allowed(self, *, in_text: bool) -> str:
         """Describe a number."""
@@ -288,19 +312,24 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return types.count(float) == len(types) or {int, float}.issuperset(types)  # counting one type is much the faster
 
 
-def _number(text: str) -> float:
-    value = float(text.replace(",", ".")) if NUMBER.fullmatch(text) else math.nan
+def _number(text: str, pattern: "re.Pattern[str]" = NUMBER) -> float:
+    value = float(text.replace(",", ".")) if pattern.fullmatch(text) else math.nan
     if not math.isfinite(value):
         raise ValueError(text)
     return value
 
 
 def _numbers(texts: Sequence[str]) -> list[float]:
-    # Numbers as JSON writes them are read together, many times faster than one by one.
     joined = ",".join(texts)
+    # JSON admits blanks around a number, _number() does not
+    values = _together(joined, len(texts)) if joined.split() == [joined] else None
+    return values or [_number(text) for text in texts]
+
+
+def _together(joined: str, count: int) -> list[float] | None:
+    """Read numbers as JSON writes them, many times faster than one by one; None where they are not so written."""
     with suppress(orjson.JSONDecodeError):
         values: list[float] = orjson.loads(f"[{joined}]")
-        without_blanks = joined.split() == [joined]  # JSON admits them, _number() does not
-        if len(values) == len(texts) and _are_numbers(values) and without_blanks:
+        if len(values) == count and _are_numbers(values):
             return values
-    return [_number(text) for text in texts]
+    return None

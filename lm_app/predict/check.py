@@ -60,7 +60,10 @@ def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[floa
 def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> "array[float]":
     """Convert a column as a whole; only where that fails, value by value, to tell what is wrong."""
     refuse = question.options.extrapolation == "refuse"
-    convert = predictor.from_text if question.source.is_text else predictor.from_json
+    if question.source.is_text:
+        convert = predictor.from_csv if question.source.is_csv else predictor.from_text
+    else:
+        convert = predictor.from_json
     numbers = convert(values)
     if numbers is not None and not (refuse and not predictor.are_inside(numbers)):
         return array("d", numbers)
@@ -80,7 +83,10 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> 
 
 
 def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
-    allowed = predictor.allowed(in_text=question.source.is_text)
+    if question.source.is_csv:
+        allowed = predictor.allowed_in_csv()
+    else:
+        allowed = predictor.allowed(in_text=question.source.is_text)
     described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else str(value))
     return f"{predictor.name} is {described}; it must be {allowed}."
 

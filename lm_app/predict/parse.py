@@ -4,7 +4,6 @@ Names, lengths and sizes are checked here; the values are, in check.py.
 """
 
 import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,9 +17,19 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, QueryDict
 from pydantic import ValidationError
 
-from lm_app.errors import BadSyntax, ContentTooLarge, InvalidObservations, LengthRequired, UnsupportedMediaType
+from lm_app.data.columns import with_points
+from lm_app.data.header import align
+from lm_app.data.text import open_text
+from lm_app.errors import (
+    BadSyntax,
+    ContentTooLarge,
+    DataError,
+    InvalidObservations,
+    LengthRequired,
+    UnsupportedMediaType,
+)
 from lm_app.predict.question import DEFAULTS, Errors, Question, Source
-from lm_app.predictors import Predictor, is_single_number, names_of
+from lm_app.predictors import Numeric, Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Options
 
 Columns = dict[str, Sequence[Any]]
@@ -66,8 +75,11 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     options = _options(request.GET, errors)
     for name in request.GET.keys() - OPTION_NAMES:
         errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
-    parse = _csv if request.content_type == "text/csv" else _json
-    source, columns, rows = parse(content, predictors, errors)
+    if request.content_type == "text/csv":
+        charset = (request.content_params or {}).get("charset")
+        source, (columns, rows) = Source.CSV, _csv(content, charset, predictors, errors)
+    else:
+        source, columns, rows = _json(content, predictors, errors)
     return Question(source, columns, rows, options, _prefers_csv(request), errors)
 
 
@@ -156,25 +168,37 @@ def _columns_of_records(records: list[Any], predictors: Sequence[Predictor], err
     return {name: [record.get(name, MISSING) for record in objects] for name in names}
 
 
-def _csv(content: bytes, predictors: Sequence[Predictor], errors: Errors) -> tuple[Source, Columns, int]:
+def _csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors) -> tuple[Columns, int]:
+    """Parse CSV of any dialect and encoding that training reads, too."""
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadSyntax(f"The body is not CSV in UTF-8: byte {error.start} is wrong.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header, *rows = list(filter(None, reader)) or [[]]
-    except csv.Error as error:
-        raise BadSyntax(f"The body is not CSV: line {reader.line_num}: {error}.") from None
-    _check_repeated(header, " in the header", errors)
-    _check_names(header, predictors, ["body"], errors)
-    if set(map(len, rows)) != {len(header)}:
-        for row, fields in enumerate(rows):
-            if len(fields) != len(header):
-                errors.add(["body", row], f"row {row} has {len(fields)} fields; the header has {len(header)}.", fields)
+        text = open_text(content, encoding=charset)
+        fields = list(filter(None, text.rows()))
+    except DataError as error:
+        raise BadSyntax(f"The body {error}.") from None
+    except csv.Error:
+        raise BadSyntax(f"The body {text.misquoted()}.") from None
+    while fields and not any(fields[-1]):  # spreadsheets end with such rows
+        del fields[-1]
+    header, *rows = fields or [[]]
+    header, widths = [name.strip() for name in header], set(map(len, rows))
+    if rows and widths != {len(header)}:
+        header = align(header, rows) or header
+    named = {name: column for column, name in enumerate(header) if name}  # that of row names has none, as in R
+    _check_repeated(list(filter(None, header)), " in the header", errors)
+    _check_names(named, predictors, ["body"], errors)
+    if widths != {len(header)}:
+        for row, values in enumerate(rows):
+            if len(values) != len(header):
+                errors.add(["body", row], f"row {row} has {len(values)} fields; the header has {len(header)}.", values)
     errors.raise_if_any()  # misaligned fields would be reported again, under wrong names
     _check_size(len(rows), errors)
-    return Source.CSV, {name: list(map(itemgetter(column), rows)) for column, name in enumerate(header)}, len(rows)
+    columns: Columns = {name: list(map(itemgetter(column), rows)) for name, column in named.items()}
+    if text.sep != ",":
+        for predictor in predictors:
+            if isinstance(predictor, Numeric):
+                with suppress(ValueError):
+                    columns[predictor.name] = with_points(columns[predictor.name], ",")
+    return columns, len(rows)
 
 
 def _check_repeated(names: Sequence[str], where: str, errors: Errors) -> None:

@@ -21,10 +21,10 @@ class Source(Enum):
     COLUMNS = "columns"
     CSV = "csv"
 
-    @property
-    def is_text(self) -> bool:
-        """Are its values text?"""
-        return self not in (Source.RECORDS, Source.COLUMNS)
+    def __init__(self, kind: str) -> None:
+        # attributes, as they are read for each predictor of a request
+        self.is_csv = kind == "csv"
+        self.is_text = kind not in ("records", "columns")
 
     @property
     def has_rows(self) -> bool:

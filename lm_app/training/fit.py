@@ -25,17 +25,18 @@ class Live:
 class Candidate:
     """A model that may become a version, whatever made it.
 
-    `made_from` is Recipe.of_data(); `plots` are SVG files by their names.
+    `made_from` is Recipe.of_data(); `plots` are SVG files by their names; `notes` tell how the data were read.
     """
 
     recipe: Recipe
     made_from: dict[str, Any]
     trained: Trained
     plots: dict[str, bytes]
+    notes: list[str]
 
 
 def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, draw: bool = True) -> Candidate:
-    """Fit an lm to a CSV file, and the live version's formula to the same data.
+    """Fit an lm to a file of data, and the live version's formula to the same data.
 
     The plots are drawn now, before the gate, as only now R has the data. Raises RError, or TrainingError where R
     could not write a plot.
@@ -45,6 +46,8 @@ def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, 
         table = read_table(data, **recipe.csv.model_dump(exclude_none=True), factors=recipe.factors)
     except DataError as error:
         raise TrainingError(f"data file '{data}' {error}") from None
+    for note in table.notes:
+        console.on_message(note)
     with TemporaryDirectory() as folder:
         trained = train(
             table,
@@ -61,4 +64,4 @@ def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, 
         broken = [name for name, content in plots.items() if not content.rstrip().endswith(b"</svg>")]
         if broken:
             raise TrainingError(f"R could not write {', '.join(broken)} to {folder}; is its disk full?")
-    return Candidate(recipe, recipe.of_data(data), trained, plots)
+    return Candidate(recipe, recipe.of_data(data), trained, plots, table.notes)
