@@ -11,19 +11,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar
 
 import orjson
 
 from lm_app.data.columns import NUMBER as POINT_NUMBER
+from lm_app.data.dates import read_dates
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}  # in any case: R writes TRUE, Python True
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-TIME = re.compile(DATE.pattern + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.]([0-9]{3}){1,2})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = date(1970, 1, 1).toordinal()
+SECONDS_OF_A_DAY = 86400
 MOST_LISTED = 50
 """Of more values that are allowed, a message lists some."""
 
@@ -100,7 +101,8 @@ class Numeric(Predictor):
 
     def __post_init__(self) -> None:
         """Raise TypeError where the range is none."""
-        math.isfinite(self.min), math.isfinite(self.max)
+        if not isinstance(self.min, int | float) or not isinstance(self.max, int | float):
+            raise TypeError(f"the range of {self.name} is {self.min!r} to {self.max!r}")
 
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read numbers; to Python, True and False are numbers, too."""
@@ -234,13 +236,13 @@ class Date(Predictor):
         """Read a date as R takes it; raises ValueError or TypeError."""
         if not DATE.fullmatch(text):
             raise ValueError(text)
-        return date.fromisoformat(text).toordinal() - EPOCH.toordinal()
+        return date.fromisoformat(text).toordinal() - EPOCH
 
     def from_text(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read text; None where a value is no such text."""
         try:
             return list(map(self.read, values))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
 
     from_json = from_text
@@ -272,11 +274,9 @@ class DateTime(Date):
 
     @staticmethod
     def read(text: str) -> float:
-        """Read a time as R takes it; raises ValueError or TypeError."""
-        if not TIME.fullmatch(text):
-            raise ValueError(text)
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return ((time if time.tzinfo else time.replace(tzinfo=timezone.utc)) - EPOCH).total_seconds()
+        """Read a time as training does; raises ValueError, TypeError or OverflowError."""
+        kind, [number] = read_dates([text])
+        return number if kind == "datetime" else number * SECONDS_OF_A_DAY
 
 
 TYPES: dict[str, type[Predictor]] = {

@@ -140,6 +140,12 @@ def test_csv_has_dates_and_logicals_as_their_file_has_them(models: Path, client:
         assert answer["predictions"]["fit"] == pytest.approx(expected[:2])
 
 
+def test_a_logical_of_a_csv_file_is_checked(models: Path, client: Client) -> None:
+    serve(models, "y ~ on", "on")
+    refused = client.post(PATH, "on\nTRUE\nyes\n", content_type="text/csv")
+    assert errors(refused) == {("body", 1, "on"): "row 1: on is 'yes'; it must be true or false."}
+
+
 def test_dates_are_checked(models: Path, client: Client) -> None:
     serve(models, "y ~ day", "day")
     wrong = {"day": ["2024-02-30", "2024-1-5", "20240105", 3, None, "2024-03-01", "2024-01-05"]}
@@ -159,10 +165,12 @@ def test_dates_are_checked(models: Path, client: Client) -> None:
 
 def test_times_may_have_an_offset(models: Path, client: Client) -> None:
     expected = serve(models, "y ~ time", "time")
+    midnight = client.get(PATH, {"time": "2024-01-02"}).json()["fit"]
+    assert midnight == client.get(PATH, {"time": "2024-01-02T00:00:00Z"}).json()["fit"]
     same = ["2024-01-01T07:30:00Z", "2024-01-01 07:30", "2024-01-01T09:30:00.000+02:00", "2024-01-01T07:30:00"]
     fits = post_to(client, PATH, {"time": same}).json()["predictions"]["fit"]
     assert fits == pytest.approx([expected[1]] * 4, rel=1e-12)
-    found = errors(post_to(client, PATH, {"time": ["soon", "2024-01-01T25:00:00Z"]}))
+    found = errors(post_to(client, PATH, {"time": ["soon", "2024-01-01T25:00:00Z", "9999-12-31T23:00:00-02:00"]}))
     assert {msg.partition("; ")[2] for msg in found.values()} == {
         "it must be a date and a time such as 2024-12-31T18:30:00Z."
     }
@@ -178,6 +186,8 @@ def test_a_number_that_a_factor_does_not_know_is_refused_with_those_allowed(mode
         ("query", "year"): "year is '2003'; it must be one of 2001, 2002, 2004."
     }
     assert client.get(PATH, {"year": "2001"}).status_code == 200
+    in_csv = client.post(PATH, "year\n2001\n2003\n", content_type="text/csv")
+    assert errors(in_csv) == {("body", 1, "year"): "row 1: year is '2003'; it must be one of 2001, 2002, 2004."}
 
 
 def test_a_month_that_the_fit_has_not_seen_is_refused_with_those_allowed(models: Path, client: Client) -> None:
