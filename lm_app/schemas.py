@@ -69,12 +69,12 @@ class Coefficient(Schema):
 
 
 class FStatistic(Schema):
-    """The F test of all terms together."""
+    """The F test of all terms together; null where R has no number, as of an exact fit (Inf)."""
 
-    value: float
+    value: float | None
     df1: Number
     df2: Number
-    p_value: float
+    p_value: float | None
 
 
 class ModelCard(Schema):
@@ -94,12 +94,12 @@ class ModelCard(Schema):
     coefficients: list[Coefficient]
     n: int = Field(description="The number of observations.")
     df_residual: int
-    sigma: float = Field(description="The residual standard error.")
-    r_squared: float
-    adjusted_r_squared: float
+    sigma: float | None = Field(description="The residual standard error.")
+    r_squared: float | None
+    adjusted_r_squared: float | None
     f_statistic: FStatistic | None
-    aic: float
-    bic: float
+    aic: float | None
+    bic: float | None
     press_rmse: float | None = Field(description="The root mean square error of leave-one-out prediction.")
     weighted: bool
     rank_deficient: bool

@@ -17,18 +17,19 @@ from lm_app.store import live
 from lm_app.store.folder import ModelFolder
 from lm_app.store.version import LoadedModel, Version
 from lm_app.training.update import update
-from tests.conftest import live_file, live_version
+from tests.conftest import live_file, live_version, runscript
 
 PREDICT = "/lm/api/predict/29.5"
 
 
 def write_info(models: Path, text: str) -> None:
-    """Replace model_info.json, and its hash in the manifest, as someone does who may write to the store."""
+    """Replace model_info.json, and its hash in the manifest, as someone does who may write to the store, and sign."""
     live_file(models, "model_info.json").write_text(text)
     manifest = live_file(models, "manifest.json")
     content = json.loads(manifest.read_text())
     content["files"]["model_info.json"] = hashlib.sha256(text.encode()).hexdigest()
     manifest.write_text(json.dumps(content))
+    runscript("versions_lm", "timedistance", "--sign")
 
 
 def change_info(models: Path, **changes: Any) -> None:

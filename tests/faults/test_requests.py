@@ -202,6 +202,7 @@ def test_every_response_has_the_security_headers(models: Path, client: Client) -
         assert SECURITY_HEADERS.items() <= dict(response.headers).items(), path
         if status >= 400:
             assert response["Content-Type"] == "application/problem+json", path
+        response.close()
 
 
 HOST = b"Host: localhost\r\n"

@@ -113,9 +113,9 @@ def test_the_folder_of_a_model_that_failed_stays_where_it_is_wanted(
 
 
 def test_all_that_is_wrong_is_told_at_once(models: Path, houses: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--formula", "price ~ sise", "--units", "Price=EUR", "--units", "nope=m"]
+    words = ["--formula", "price ~ sizze", "--units", "Price=EUR", "--units", "nope=m"]
     error = refusal(capsys, "update_lm", "houses", *houses[:2], *words)
-    for part in ("no column 'sise'", "names 'Price'", "did you mean 'price'?", "names 'nope'"):
+    for part in ("no column 'sizze'", "names 'Price'", "did you mean 'price'?", "names 'nope'"):
         assert part in error
 
 

@@ -46,7 +46,8 @@ def test_what_was_detected_is_printed(models: Path, capsys: pytest.CaptureFixtur
     content = PLAIN.replace(",", ";").replace("x;", "größe;").encode("latin1")
     runscript("update_lm", new_model(models, content, "y ~ größe"))
     output = capsys.readouterr().out
-    assert "it is not UTF-8; read as cp1252 (--encoding names another)\nits separator is ;\n" in output
+    assert ": it is not UTF-8; read as cp1252 (--encoding names another)\n" in output
+    assert ": its separator is ;\n" in output
 
 
 @pytest.mark.parametrize("texts", [["01234", "98765"], ["1.0", "2.5"], ["T", "F"], ["100000", "3000000000"]])
