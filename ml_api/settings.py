@@ -74,7 +74,9 @@ WSGI_APPLICATION = "ml_api.wsgi.application"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 TIME_ZONE = "UTC"
 
-STATIC_URL = "static/"
+# Behind a proxy that serves this below a path, gunicorn takes the path from this variable; so do links and assets.
+FORCE_SCRIPT_NAME = os.environ.get("SCRIPT_NAME", "").rstrip("/") or None
+STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
 
 LOGGING = {

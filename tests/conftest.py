@@ -174,7 +174,7 @@ def serve(models: Path, tmp_path: Path) -> StartServer:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=variables, stdout=output, stderr=output, preexec_fn=restore_interrupt
             )
-        server = Server(process, f"http://127.0.0.1:{port}", log)
+        server = Server(process, f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}", log)
         try:
             wait_until_answering(server)
             yield server

@@ -1,9 +1,10 @@
 """Read a file of data as a table of typed columns."""
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 
 from lm_app.data.assembly import assemble
 from lm_app.data.columns import Numbers, Texts, read_column
@@ -25,13 +26,14 @@ def read_table(
     na: Sequence[str] = ("NA",),
     encoding: str | None = None,
     sheet: str | None = None,
-    factors: Collection[str] = (),
+    factors: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Table:
     """Read a CSV or Parquet file or a sheet of a workbook.
 
     What is not given is detected: `sep` and `dec`, the separator and the decimal mark, and the encoding. `na` are the
     texts that stand for a missing value, besides the empty one; `sheet` is a name or a number from 1. The columns
-    `factors` keep their texts. Raises DataError with one line that does not name the file, or OSError.
+    `factors` keep their texts; one that is listed as a level, such as NA, is not missing there. Raises DataError with
+    one line that does not name the file, or OSError.
     """
     try:
         content = decompress(file if isinstance(file, bytes) else file.read_bytes())
@@ -64,7 +66,7 @@ class _Chunks:
                 yield chunk
 
 
-def _read(source: Text | Sheet, marks: str, na: Sequence[str], factors: Collection[str]) -> Table:
+def _read(source: Text | Sheet, marks: str, na: Sequence[str], factors: Mapping[str, Collection[str]]) -> Table:
     chunks = _Chunks(source)
     if not chunks.header:
         raise DataError("is empty")
@@ -83,7 +85,7 @@ def _read(source: Text | Sheet, marks: str, na: Sequence[str], factors: Collecti
         fields = list(zip(*chunk, strict=True))
         if not columns:
             columns = [
-                read_column(texts, na, "" if name in factors else marks)
+                read_column(texts, sorted({*na} - {*factors.get(name, ())}), "" if name in factors else marks)
                 for name, texts in zip(names, fields, strict=True)
             ]
             continue

@@ -74,7 +74,7 @@ def test_what_stands_for_a_missing_value_can_be_given() -> None:
 
 @pytest.mark.parametrize("texts", [["01234", "02345"], ["1.0", "1.5"], ["T", "F"], ["100000", "3000000000"], ["1,5"]])
 def test_a_declared_factor_keeps_its_texts(texts: list[str]) -> None:
-    column = read("a;b\n" + "".join(f"{text};1\n" for text in texts), factors={"a"}).columns["a"]
+    column = read("a;b\n" + "".join(f"{text};1\n" for text in texts), factors={"a": []}).columns["a"]
     assert (column.type, column.texts) == ("text", texts)
 
 

@@ -62,6 +62,19 @@ def test_docs_and_assets_under_gunicorn_without_debug(serve: StartServer) -> Non
         assert len(server.get("/static/ninja/swagger-ui-bundle.js")) > 100_000
 
 
+def test_below_a_path_of_a_proxy_links_and_assets_have_it(serve: StartServer) -> None:
+    with serve("gunicorn gthread", SCRIPT_NAME="/stats") as server:
+        assert server.get("/lm/api/predict/29.5") == b"47.736486"
+        assert b'href="/stats/lm/api/docs"' in server.get("/lm")
+        page = server.get("/lm/api/docs").decode()
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(assets) >= 4
+        for asset in assets:
+            assert asset.startswith("/stats/static/")
+            assert server.get(asset.removeprefix("/stats"))
+        assert b'"/stats/lm/api/predict"' in server.get("/lm/api/openapi.json")
+
+
 def cpus_of_workers(server: Server) -> list[set[frozenset[int]]]:
     """For each of gunicorn's workers, the CPUs that its threads may use."""
     workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()

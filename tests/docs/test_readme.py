@@ -227,7 +227,8 @@ def test_the_commands_by_hand_on_a_fresh_clone(clone: Path, tmp_path: Path) -> N
 
 
 def test_settings_are_those_that_are_read() -> None:
-    described = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    page = (ROOT / "docs" / "settings.md").read_text()
+    described = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
     sources = [Path(project_settings.__file__), ROOT / "gunicorn.conf.py"]
     read = set(
         re.findall(
