@@ -3,6 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from lm_app.store.live import live_models
+
 
 def index(request: HttpRequest) -> HttpResponse:
     """Render /, the index page."""
@@ -10,5 +12,5 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def main_page(request: HttpRequest) -> HttpResponse:
-    """Render /lm, the main page."""
-    return render(request, "lm_app/main_page.html")
+    """Render /lm, the main page: each model, and the observations that it was fitted to."""
+    return render(request, "lm_app/main_page.html", {"models": live_models()})

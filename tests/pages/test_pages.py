@@ -10,7 +10,8 @@ from django.core.signals import request_finished
 from django.test import Client
 from pytest_django import Settings
 
-from tests.conftest import ROOT
+from lm_app.training.update import update
+from tests.conftest import ROOT, write_model
 
 
 @pytest.mark.usefixtures("shipped_models")
@@ -41,6 +42,24 @@ def test_pages_and_docs_answer_without_a_trained_model(client: Client, settings:
     settings.LM_MODELS_DIR = tmp_path
     for path in ("/", "/lm", "/lm/api/docs", "/lm/api/openapi.json"):
         assert client.get(path).status_code == 200, path
+
+
+def test_the_main_page_tells_of_rows_that_were_left_out(models: Path, client: Client) -> None:
+    write_model(models, rows="time,distance\n1,2\n3,\n5,4\n8,7\nNA,8\n11,9\nNA,10\n")
+    write_model(models, name="new", formula="y ~ x")
+    update("timedistance", force=True)
+    page = " ".join(client.get("/lm").text.split())
+    assert "fitted to 4 observations; 3 rows left out for missing values: time (2), distance (1)." in page
+    assert "<dt>new</dt> <dd>Not trained: <code>python manage.py runscript update_lm new</code></dd>" in page
+    assert "mtcars: " in page
+
+
+def test_what_stands_in_model_toml_is_text_on_the_main_page(models: Path, client: Client) -> None:
+    write_model(models, title="<script>alert(1)</script>")
+    update("timedistance", force=True)
+    page = client.get("/lm").text
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
 def test_wsgi_serves_the_project() -> None:
