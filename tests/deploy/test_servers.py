@@ -144,7 +144,9 @@ def test_missing_secret_key_names_the_remedy(tmp_path: Path) -> None:
         "manage.py: SECRET_KEY is not set: "
         "run 'python contrib/setup_env_and_terraform.py', which writes a random one to .env.\n"
     )
-    setup = subprocess.run(["python3", "contrib/setup_env_and_terraform.py"], cwd=project, capture_output=True)
+    setup = subprocess.run(
+        ["python3", "contrib/setup_env_and_terraform.py"], cwd=project, env={"PATH": python_path()}, capture_output=True
+    )
     assert setup.returncode == 0
     check = subprocess.run(["python3", "manage.py", "check"], cwd=project, env={"PATH": python_path()})
     assert check.returncode == 0
