@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -66,7 +66,7 @@ def train_and_tell(name: str, changes: dict[str, Any], options: Namespace) -> bo
         end_at_once(130)
 
 
-def end_at_once(status: int) -> None:
+def end_at_once(status: int) -> NoReturn:
     """End the process: R's thread may be in the middle of a long computation, and nothing waits for it."""
     sys.stdout.flush()
     os._exit(status)

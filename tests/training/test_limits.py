@@ -15,12 +15,14 @@ from tests.conftest import live_version, refusal, runscript, write_model
 from tests.training.test_command_line import manage
 
 
-def many_columns(models: Path, columns: int, rows: int, **toml: object) -> None:
+def many_columns(models: Path, columns: int, rows: int, stepwise: str) -> None:
     """A model of random numbers, in place of the shipped one."""
     chance = random.Random(1)
     names = [f"x{i}" for i in range(columns)]
     lines = [",".join(f"{chance.random():.4f}" for _ in range(columns + 1)) for _ in range(rows)]
-    write_model(models, rows="\n".join([",".join(["time", *names]), *lines]), formula="time ~ .", units=None, **toml)
+    write_model(
+        models, rows="\n".join([",".join(["time", *names]), *lines]), formula="time ~ .", units=None, stepwise=stepwise
+    )
 
 
 def many_levels(models: Path) -> None:
