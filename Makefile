@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 ROUNDS ?= 5
+EXAMPLES ?= 3000
 SECONDS ?= 3
 BIN := .venv/bin
 MODELS := $(patsubst %/model.toml,%/live,$(wildcard extra_files/*/model.toml))
@@ -35,6 +36,10 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 	.venv/lint/bin/hadolint Dockerfile
 	.venv/lint/bin/checkov
 	! command -v terraform >/dev/null || terraform fmt -check -recursive terraform
+
+.PHONY: fuzz
+fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
+	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_kills.py
 
 .PHONY: audit
 audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs

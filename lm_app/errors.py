@@ -2,7 +2,8 @@
 
 LmError
 ├── TrainingError           nothing was published
-│   └── NotPublished
+│   ├── NotPublished
+│   └── TookTooLong
 ├── DataError               bytes are not a table
 ├── RError              422   R refused
 │   └── UnseenLevels
@@ -47,6 +48,10 @@ class NotPublished(TrainingError):
     def __init__(self, message: str, report: Any) -> None:
         super().__init__(message)
         self.report = report
+
+
+class TookTooLong(TrainingError):
+    """A fit was longer than allowed; R goes on with it, so that this process is of no use any more."""
 
 
 class DataError(LmError):

@@ -50,6 +50,9 @@ LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
 # The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
 LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
+# The most that one training may take; 0 is no limit.
+LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
+LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",

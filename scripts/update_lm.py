@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lm_app.command_line import Parser
 from lm_app.engine import runtime
-from lm_app.errors import LmError, NotPublished, TrainingError
+from lm_app.errors import LmError, NotPublished, TookTooLong, TrainingError
 from lm_app.store.folder import ModelFolder, all_models, misnamed_models
 from lm_app.store.version import Version
 from lm_app.training.report import print_report
@@ -57,11 +57,19 @@ def train_and_tell(name: str, changes: dict[str, Any], options: Namespace) -> bo
         if isinstance(error, NotPublished) and not options.quiet:
             print_report(name, error.report, dry_run=False)
             sys.stdout.flush()
-        print(f"update_lm: {error}", file=sys.stderr)
+        print(f"update_lm: {error}", file=sys.stderr, flush=True)
+        if isinstance(error, TookTooLong):
+            end_at_once(1)
         return False
     except KeyboardInterrupt:
         print(f"update_lm: {name}: interrupted; the live version is as it was", file=sys.stderr, flush=True)
-        os._exit(130)  # R's thread may be in the middle of a long computation, and nothing waits for it
+        end_at_once(130)
+
+
+def end_at_once(status: int) -> NoReturn:
+    """End the process: R's thread may be in the middle of a long computation, and nothing waits for it."""
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def tell(name: str, report: Report | None, changes: dict[str, Any], options: Namespace) -> None:

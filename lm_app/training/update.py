@@ -10,12 +10,13 @@ from typing import Any
 from django.conf import settings
 
 from lm_app.engine.runtime import SILENT, Console
-from lm_app.errors import Damaged, NotPublished, RError, TrainingError
+from lm_app.errors import Damaged, NotPublished, RError, TookTooLong, TrainingError
 from lm_app.store.folder import ALLOWED_NAMES, MODEL_NAME, ModelFolder
 from lm_app.store.publish import locked, replace_data
 from lm_app.store.version import Version
 from lm_app.training.fit import Candidate, Live, fit_csv
 from lm_app.training.gate import Comparison, compare
+from lm_app.training.limits import limited
 from lm_app.training.model_toml import model_toml
 from lm_app.training.recipe import Recipe, completed, make_recipe, read_recipe
 from lm_app.training.release import release
@@ -88,7 +89,8 @@ def create(
     with _errors_of(name):
         recipe = make_recipe(content, changes)
         if dry_run:
-            candidate = fit_csv(recipe, data, None, console, draw=False)
+            with limited():
+                candidate = fit_csv(recipe, data, None, console, draw=False)
             return Report(candidate, compare(None, candidate.trained))
         if folder.path.exists():
             raise TrainingError(f"the folder {folder.path} has no model.toml; write one, or choose another name")
@@ -125,6 +127,8 @@ def _errors_of(name: str) -> Iterator[None]:
         yield
     except NotPublished as error:
         raise NotPublished(f"{name}: {error}", error.report) from None
+    except TookTooLong as error:
+        raise TookTooLong(f"{name}: {error}") from None
     except (TrainingError, RError) as error:
         raise TrainingError(f"{name}: {error}") from None
     except OSError as error:
@@ -139,7 +143,8 @@ def _update(
     if not (force or dry_run) and made_from in _recipes_of_now(folder):
         return None
     live = _live(folder)
-    candidate = fit_csv(recipe, file, live, console, draw=not dry_run)
+    with limited():  # what follows only writes files
+        candidate = fit_csv(recipe, file, live, console, draw=not dry_run)
     comparison = compare(
         live.info if live else None,
         candidate.trained,
