@@ -6,7 +6,6 @@ The format is that of https://cran.r-project.org/doc/manuals/r-release/R-ints.ht
 """
 
 import math
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -105,8 +104,8 @@ class _Reader:
         version = _INTEGER.unpack_from(self.content, 2)[0]
         if version == 3:
             encoding = self.bytes(self.integer())
-            if not re.fullmatch(rb"[A-Za-z0-9._-]{1,40}", encoding):
-                raise _broken()
+            if encoding not in (b"UTF-8", b"ASCII", b"US-ASCII", b"ANSI_X3.4-1968"):
+                raise RError("its texts are not in UTF-8")
         elif version != 2:
             raise RError(f"it is in version {version} of R's binary format")
         root = Item(LIST)
