@@ -1,6 +1,5 @@
 """Train an lm, and predict with one: what the rest of the app asks of R."""
 
-import io
 import pickle
 from array import array
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from lm_app.data.table import Table
 from lm_app.engine import runtime
 from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
 from lm_app.engine.fast import FastPredict
+from lm_app.engine.pickles import serialized_lm
 from lm_app.errors import RError, UnseenLevels
 
 Interval = Literal["none", "confidence", "prediction"]
@@ -120,11 +120,13 @@ class _Prepared(NamedTuple):
 
 
 def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
+    content = serialized_lm(pickled)
     try:
-        model = _LmUnpickler(io.BytesIO(pickled)).load()
-    except Exception as error:  # pickle documents that it may raise any
-        raise RError(f"not a pickled lm: {error}") from None
-    if not isinstance(model, rinterface.ListSexpVector) or not runtime.call("is_trained", model)[0][0]:
+        model = rinterface.ListSexpVector.__new__(rinterface.ListSexpVector)
+        model.__setstate__(content)
+    except rinterface.embedded.RRuntimeError as error:
+        raise RError(f"not a pickled lm: {' '.join(str(error).split())}") from None
+    if not runtime.call("is_trained", model)[0][0]:
         raise RError("not a pickled lm that update_lm made")
     return runtime.Kept(model)
 
@@ -132,15 +134,6 @@ def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
 def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], list[str]]:
     (fast, fallback, unseen), warned = runtime.call("prepare_predict", model.value)
     return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), warned
-
-
-class _LmUnpickler(pickle.Unpickler):
-    """Un-pickling can run any code; this one admits the class of an lm, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) != ("rpy2.rinterface", "ListSexpVector"):
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return rinterface.ListSexpVector
 
 
 def _predict(
