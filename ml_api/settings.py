@@ -50,6 +50,8 @@ LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
 # The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
 LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
+# The most seconds that a prediction may take, in R and waiting for it.
+LM_MAX_SECONDS = environment.positive("LM_MAX_SECONDS", default=30)
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
