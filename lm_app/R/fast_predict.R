@@ -73,9 +73,7 @@ ask_predict <- function(model) {
     as.vector(predict(model, data, interval = interval, level = level))
   })
   function(x, interval, level, seconds = Inf) {
-    setTimeLimit(elapsed = seconds)
-    on.exit(setTimeLimit())
-    attempt(predict_rows, x, interval, level)
+    attempt(in_seconds, seconds, predict_rows, x, interval, level)
   }
 }
 

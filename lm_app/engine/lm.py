@@ -27,8 +27,8 @@ PRODUCTS = 1 << 24
 """So many products of two numbers R computes in some 10 ms."""
 MOST_ROWS, FEWEST_ROWS = 1 << 13, 1 << 4
 """Of a chunk."""
-SHORTEST = 0.001
-"""Seconds; 0 is no limit for R."""
+SHORTEST, LOADING = 0.001, 10.0
+"""Seconds for R: the least that is a limit to it, and the most to prepare a model; beyond, that is damaged."""
 
 T = TypeVar("T")
 
@@ -184,7 +184,9 @@ def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
 
 
 def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], int, list[str]]:
-    (fast, fallback, unseen, columns), warned = runtime.call("prepare_predict", model.value)
+    (fast, fallback, unseen, columns), warned = runtime.call(
+        "in_seconds", LOADING, runtime.function("prepare_predict"), model.value
+    )
     return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), columns[0], warned
 
 

@@ -133,6 +133,11 @@ def call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
     return outcome(_functions["attempt"](_functions[function], *args, **kwargs))
 
 
+def function(name: str) -> rinterface.SexpClosure:
+    """Return a function of our .R files, as an argument for others."""
+    return _functions[name]
+
+
 def outcome(attempted: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
     """Unpack what attempt() in attempt.R returns: the value and the warnings. Raises RError."""
     if attempted.names[0] == "error":
