@@ -107,5 +107,6 @@ def post_worker_init(worker: Any) -> None:
         live_model(settings.LM_DEFAULT_MODEL)
     except LmError as error:
         worker.log.warning("%s", error)
+    runtime.end_where_stuck(settings.LM_MAX_SECONDS + 5)  # R stops by itself where it can
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -293,6 +294,43 @@ def loading(bench: Bench) -> Findings:
     )
 
 
+def beside(bench: Bench) -> Findings:
+    """Single predictions by one client, while four others send batches of 100,000 and ask for intervals."""
+    batch = bench.distance.post("columns", models.BATCH, "prediction")
+    room = {"LM_MAX_BYTES_AT_ONCE": str(8 * len(batch.body or b""))}
+    with servers.gunicorn(bench.models, bench.get(), **room) as ours:
+        batch.check(ours.ask(batch))
+
+        def batches() -> None:
+            with ThreadPoolExecutor(4) as clients:
+                list(clients.map(lambda _: ours.time(batch, 5 * bench.seconds), range(4)))
+
+        alone = ours.waits(bench.get(), lambda: time.sleep(bench.seconds))
+        waited = ours.waits(bench.get(), batches)
+    yield Ratio(
+        "seconds (p99) of a single GET beside four clients with batches of 100,000", percentile(waited, 99), at_most=0.2
+    )
+    yield Table(
+        "Single predictions beside four clients with batches of 100,000 and intervals",
+        ["beside", "requests", "median, ms", "p99, ms", "longest, ms"],
+        [
+            [
+                name,
+                f"{len(times):,}",
+                f"{1000 * statistics.median(times):.1f}",
+                f"{1000 * percentile(times, 99):.1f}",
+                f"{1000 * max(times):.1f}",
+            ]
+            for name, times in {"nobody": alone, "four clients": waited}.items()
+        ],
+    )
+
+
+def percentile(times: list[float], percent: int) -> float:
+    """A percentile of some times."""
+    return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
+
+
 def training(bench: Bench) -> Findings:
     """Training, as observations grow, against R alone; and whether a prediction by that model then costs more."""
     sizes = [100, 10_000, 1_000_000]
@@ -380,5 +418,5 @@ def soak(bench: Bench) -> Findings:
     yield Table("Soak", ["minute", "requests", "RSS MB"], rows)
 
 
-ALL = {part.__name__: part for part in (single, batch, startup, memory, growth, loading, training)}
+ALL = {part.__name__: part for part in (single, batch, startup, memory, growth, loading, beside, training)}
 ON_REQUEST = {"soak": soak}

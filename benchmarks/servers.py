@@ -234,14 +234,15 @@ def memory(pid: int) -> dict[str, float]:
     return {"RSS": kb["Rss"] / 1024, "PSS": kb["Pss"] / 1024, "USS": (kb["Private_Clean"] + kb["Private_Dirty"]) / 1024}
 
 
-def gunicorn(models: Path, first: Request, *options: str) -> Server:
+def gunicorn(models: Path, first: Request, *options: str, **settings: str) -> Server:
     """Ours, as gunicorn.conf.py has it, with one worker, and benchmarks/urls.py's routes in the same process.
 
     The worker is never replaced: a new one would hide that memory grows.
     """
     command = [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--workers=1", "--max-requests=0"]
     command += ["--bind=127.0.0.1:{port}", *options]
-    return Server(command, first, DJANGO_SETTINGS_MODULE="benchmarks.settings", LM_MODELS_DIR=str(models))
+    settings |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "LM_MODELS_DIR": str(models)}
+    return Server(command, first, ROOT, **settings)
 
 
 def original(first: Request) -> Server:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from lm_app import openapi
 from lm_app.engine.lm import Prediction
-from lm_app.errors import PreconditionFailed, UnknownKey, UnknownPlot, UnseenLevels
+from lm_app.errors import ContentTooLarge, PreconditionFailed, TimedOut, UnknownKey, UnknownPlot, UnseenLevels
 from lm_app.predict import parse, respond
 from lm_app.predict.check import Observations, check, unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
@@ -110,12 +110,24 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def predict(model: LoadedModel, observations: Observations) -> Prediction:
-    """Ask R. Raises RError, or InvalidObservations where it is known which values R refuses."""
-    options = observations.options
+    """Ask R. Raises RError, InvalidObservations where it is known which values R refuses, ContentTooLarge, TimedOut."""
+    options, seconds = observations.options, settings.LM_MAX_SECONDS
+    rows = len(observations.columns[0])
+    if rows * model.lm.columns > settings.LM_MAX_CELLS:
+        raise ContentTooLarge(
+            f"There are {rows} observations, and the model has {model.lm.columns} coefficients; send at most "
+            f"{settings.LM_MAX_CELLS // model.lm.columns} observations at once (LM_MAX_CELLS)."
+        )
     try:
-        return model.lm.predict(observations.columns, options.interval, options.level)
+        return model.lm.predict(observations.columns, options.interval, options.level, seconds)
     except UnseenLevels as refusal:
         raise unseen(observations, refusal.levels) from None
+    except TimedOut:
+        asked = f"{rows} observations of {model.lm.columns} coefficients, interval={options.interval}"
+        raise TimedOut(
+            f"Model {model.name!r} has no answer within {seconds} s (LM_MAX_SECONDS) to {asked}; "
+            "send fewer observations at once, or try again."
+        ) from None
 
 
 @value_router.get("", include_in_schema=False)

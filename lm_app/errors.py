@@ -14,6 +14,7 @@ LmError
 ├── NotTrained          503
 ├── Unreachable         503
 ├── Damaged             503
+├── TimedOut            503
 └── RequestError
     ├── BadSyntax             400
     ├── LengthRequired        411
@@ -36,6 +37,8 @@ class LmError(Exception):
     status: ClassVar[int] = 500
     errors: list[dict[str, Any]] | None = None
     """Each error of a request, where there may be several."""
+    headers: ClassVar[dict[str, str]] = {}
+    """Of the answer."""
 
 
 class TrainingError(LmError):
@@ -126,6 +129,13 @@ class Damaged(LmError):
     """A version's files are not those that training wrote."""
 
     status = 503
+
+
+class TimedOut(LmError):
+    """R was not free, or not done, in the time that a prediction may take."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "1"}
 
 
 class RequestError(LmError):

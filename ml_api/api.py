@@ -57,7 +57,7 @@ def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
     """Answer an error of ours with its status; the log has those that an operator can mend."""
     if error.status >= 500:
         logger.error("%s: %s", path_of(request), error)
-    return problem_response(error.status, str(error), error.errors)
+    return problem_response(error.status, str(error), error.errors, error.headers)
 
 
 @api.exception_handler(TooManyFieldsSent)

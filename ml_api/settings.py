@@ -50,6 +50,12 @@ LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
 # The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
 LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
+# The most seconds that a prediction may take, in R and waiting for it.
+LM_MAX_SECONDS = environment.positive("LM_MAX_SECONDS", default=30)
+# The most numbers that its model matrix may have: observations times coefficients.
+LM_MAX_CELLS = environment.positive("LM_MAX_CELLS", default=50_000_000)
+# The most requests that wait for a thread of one worker; more are answered 503 at once.
+LM_MAX_WAITING = environment.positive("LM_MAX_WAITING", default=256)
 # The most that one training may take; 0 is no limit.
 LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
 LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)

@@ -1,9 +1,12 @@
 """Gunicorn's threaded worker, mended where it would answer otherwise than the rest of the server."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from gunicorn import util
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
@@ -17,6 +20,8 @@ SECURITY_HEADERS = {  # as Django's middleware sets them
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 MAX_CHARACTERS = 300
+TOO_MANY = "More requests wait here than the server takes on; try again in a second."
+SECONDS_TO_ASK, MOST_BYTES_UNREAD = 0.2, 64 * 1024
 
 
 class Threads(ThreadWorker):  # type: ignore[misc]
@@ -32,6 +37,24 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         """Load the application."""
         super().load_wsgi()
         self.wsgi: Callable[..., Iterable[bytes]] = closing_after_unread(self.wsgi)
+        self.refusing = ThreadPoolExecutor(1, thread_name_prefix="refuses")
+
+    def enqueue_req(self, connection: Any) -> None:
+        """Have a thread answer the connection's request; at once, and shortly, where too many wait for that."""
+        if self.tpool._work_queue.qsize() < settings.LM_MAX_WAITING:
+            super().enqueue_req(connection)
+            return
+        refused = self.refusing.submit(refuse, connection)
+        refused.add_done_callback(lambda _: self.method_queue.defer(self.finish_request, connection, refused))
+
+
+def refuse(connection: Any) -> bool:
+    """Answer 503, when the request has come: a client that is answered before may not read that."""
+    with suppress(OSError):
+        connection.sock.settimeout(SECONDS_TO_ASK)
+        connection.sock.recv(MOST_BYTES_UNREAD)
+        write_problem(connection.sock, 503, "", TOO_MANY, retry_after="1")
+    return False  # not to be kept open
 
 
 def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -56,10 +79,11 @@ def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callabl
     return closing
 
 
-def write_problem(client: Any, status: int, reason: str, message: str) -> None:
+def write_problem(client: Any, status: int, reason: str, message: str, retry_after: str = "") -> None:
     """Write gunicorn's own errors, such as for a request that is none, as problem documents."""
     problem = problem_response(status, message[:MAX_CHARACTERS] or "The server failed; its log says why.")
     headers = {**problem.headers, **SECURITY_HEADERS, "Content-Length": str(len(problem.content))}
+    headers |= {"Retry-After": retry_after} if retry_after else {}
     head = [f"HTTP/1.1 {status} {PHRASES.get(status) or HTTPStatus(status).phrase}", "Connection: close"]
     head += [f"{name}: {value}" for name, value in headers.items()]
     util.write_nonblock(client, "\r\n".join([*head, "", ""]).encode() + problem.content)

@@ -18,6 +18,23 @@ attempt <- function(f, ...) {
   )
 }
 
+#' Call a function, and stop it after some seconds
+#'
+#' R looks at the clock between steps, so that a long one, such as a product of large matrices, is
+#' not interrupted.
+#'
+#' @param seconds Above 0; Inf for no limit, or for the one that is set already.
+#' @param f A function.
+#' @param ... Its arguments.
+#' @return Its value.
+in_seconds <- function(seconds, f, ...) {
+  if (seconds < Inf) {
+    setTimeLimit(elapsed = seconds)
+    on.exit(setTimeLimit())
+  }
+  f(...)
+}
+
 #' Stop because of what was asked for or what is in the data, not because of a bug
 #'
 #' @param ... The parts of the message: one line that says what is wrong and what to do.

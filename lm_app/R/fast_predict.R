@@ -29,7 +29,8 @@ is_trained <- function(model) {
 #' @return A list. `fast`: a call with three arguments to fill in; its value is a vector, the fit
 #'   and, with an interval, after it the lower and the upper limits; or NULL where only predict()
 #'   can tell. `fallback`: a function that asks predict() itself; it returns what attempt()
-#'   returns, its value the same vector. `unseen`: a function of `x`; see unseen_levels().
+#'   returns, its value the same vector, and has a fourth argument, the seconds after which R stops.
+#'   `unseen`: a function of `x`; see unseen_levels(). `columns`: how many the model matrix has.
 prepare_predict <- function(model) {
   model <- with_predictors(model)
   check_model_calls(model)
@@ -44,7 +45,8 @@ prepare_predict <- function(model) {
   list(
     fast = as.call(list(fast, 0, "none", 0.95)),
     fallback = fallback,
-    unseen = function(x) tryCatch(unseen_levels(x, model), error = function(e) list())
+    unseen = function(x) tryCatch(unseen_levels(x, model), error = function(e) list()),
+    columns = length(model$coefficients)
   )
 }
 
@@ -70,7 +72,9 @@ ask_predict <- function(model) {
     data <- as_data_frame(x, model$predictors)
     as.vector(predict(model, data, interval = interval, level = level))
   })
-  function(x, interval, level) attempt(predict_rows, x, interval, level)
+  function(x, interval, level, seconds = Inf) {
+    attempt(in_seconds, seconds, predict_rows, x, interval, level)
+  }
 }
 
 # Where R stops for one row, it is asked for two.
@@ -271,7 +275,8 @@ fast_path <- function(model) {
     return(fast)
   }
   with_fewest_rows(model, function(x, interval, level) {
-    tryCatch(fast(x, interval, level), warning = function(w) NULL)
+    numbers <- tryCatch(fast(x, interval, level), warning = function(w) NULL)
+    if (is.finite(sum(numbers))) numbers
   })
 }
 

@@ -1,11 +1,14 @@
 """The fast path of a prediction: a call prepared once, made through R's C API."""
 
 from array import array
+from typing import TypeAlias
 
 from rpy2 import rinterface
 from rpy2.rinterface_lib import openrlib
 
 from lm_app.engine.convert import strings
+
+Values: TypeAlias = "array[float] | memoryview[float]"
 
 rlib, ffi = openrlib.rlib, openrlib.ffi
 
@@ -29,7 +32,9 @@ class FastPredict:
         self.asked: tuple[str, float] | None = None
         self.failed = ffi.new("int *")
 
-    def __call__(self, x: "array[float]", size: int, interval: str, level: float) -> list[float] | None:
+    def __call__(
+        self, x: "array[float] | memoryview[float]", size: int, interval: str, level: float
+    ) -> list[float] | None:
         """Compute `size` numbers, or None where only predict() can answer."""
         vector = rlib.Rf_allocVector(rlib.REALSXP, len(x))
         ffi.memmove(rlib.REAL(vector), x, 8 * len(x))

@@ -1,25 +1,36 @@
 """Train an lm, and predict with one: what the rest of the app asks of R."""
 
+import math
 import pickle
+import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from rpy2 import rinterface
 
 from lm_app.data.table import Table
 from lm_app.engine import runtime
 from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
-from lm_app.engine.fast import FastPredict
+from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
-from lm_app.errors import RError, UnseenLevels
+from lm_app.errors import RError, TimedOut, UnseenLevels
 
 Interval = Literal["none", "confidence", "prediction"]
 """As in R's predict()."""
 LEVEL = 0.95
 """The default of R's predict()."""
+PRODUCTS = 1 << 24
+"""So many products of two numbers R computes in some 10 ms."""
+MOST_ROWS, FEWEST_ROWS = 1 << 13, 1 << 4
+"""Of a chunk."""
+SHORTEST, LOADING = 0.001, 10.0
+"""Seconds for R: the least that is a limit to it, and the most to prepare a model; beyond, that is damaged."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +102,67 @@ def train(
 
 
 class Model:
-    """An lm that lives in R. `warnings` are of its preparation."""
+    """An lm that lives in R. `warnings` are of its preparation, `columns` those of its model matrix."""
 
     def __init__(self, pickled: bytes) -> None:
         """Load what train() pickled; raises RError where the bytes are anything else."""
         # in two calls, so that other models can answer in between
-        self._prepared, self.warnings = runtime.in_r(_prepare, runtime.in_r(_unpickle, pickled))
+        self._prepared, self.columns, self.warnings = runtime.in_r(_prepare, runtime.in_r(_unpickle, pickled))
 
     def predict(
-        self, columns: Sequence["array[float]"], interval: Interval = "none", level: float = LEVEL
+        self,
+        columns: Sequence["array[float]"],
+        interval: Interval = "none",
+        level: float = LEVEL,
+        seconds: float = math.inf,
     ) -> Prediction:
         """Predict as R's predict() does, for observations in columns, one for each predictor in the model's order.
 
         All columns have one length; a factor's and a text's values are the positions of their levels, from 1, a
         logical's 0 and 1, a date's the days and a time's the seconds since 1970 (UTC). A model without predictors
-        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why.
+        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why, and
+        TimedOut where R is not done in so many seconds.
         """
+        deadline = time.monotonic() + seconds
+        rows = len(columns[0])
+        if rows >= 2 * FEWEST_ROWS and rows >= 2 * (at_once := self._rows_at_once(interval)):
+            try:
+                return self._in_chunks([memoryview(column) for column in columns], at_once, interval, level, deadline)
+            except RError:
+                pass  # what R says is to be said of all
         x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
-        return runtime.in_r(_predict, self._prepared, x, len(columns[0]), interval, level)
+        return runtime.in_r_by(deadline, _predict, self._prepared, x, rows, interval, level, deadline)
+
+    def _rows_at_once(self, interval: Interval) -> int:
+        """Choose how many rows R computes in some 10 ms. A power of 2, as a BLAS may compute rows in blocks."""
+        products = self.columns if interval == "none" else self.columns**2
+        return 1 << (min(MOST_ROWS, max(FEWEST_ROWS, PRODUCTS // max(1, products))).bit_length() - 1)
+
+    def _in_chunks(
+        self, columns: "Sequence[memoryview[float]]", at_once: int, interval: Interval, level: float, deadline: float
+    ) -> Prediction:
+        """Predict in chunks, between which R is free for others; raises RError where R has to be asked for all.
+
+        The last chunk has up to twice as many rows: for one alone, a BLAS may compute otherwise.
+        """
+        parts: list[Prediction] = []
+        starts = range(0, len(columns[0]) - at_once + 1, at_once)
+        for start in starts:
+            if parts:
+                runtime.give_way()
+            chunk = [column[start : None if start == starts[-1] else start + at_once] for column in columns]
+            x = chunk[0] if len(chunk) == 1 else array("d", b"".join(chunk))
+            asked = self._prepared, x, len(chunk[0]), interval, level, deadline
+            parts.append(runtime.in_r_by(deadline, _predict, *asked, is_part=True))
+        fits, lowers, uppers, warned = zip(*parts, strict=True)
+        warnings = list(dict.fromkeys(_joined(warned)))
+        if interval == "none":
+            return Prediction(_joined(fits), None, None, warnings)
+        return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings)
+
+
+def _joined(lists: Iterable[list[T]]) -> list[T]:
+    return list(chain.from_iterable(lists))
 
 
 class _Prepared(NamedTuple):
@@ -131,27 +185,46 @@ def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
     return runtime.Kept(model)
 
 
-def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], list[str]]:
-    (fast, fallback, unseen), warned = runtime.call("prepare_predict", model.value)
-    return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), warned
+def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], int, list[str]]:
+    (fast, fallback, unseen, columns), warned = runtime.call(
+        "in_seconds", LOADING, runtime.function("prepare_predict"), model.value
+    )
+    return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), columns[0], warned
 
 
 def _predict(
-    prepared: runtime.Kept[_Prepared], x: "array[float]", rows: int, interval: Interval, level: float
+    prepared: runtime.Kept[_Prepared],
+    x: Values,
+    rows: int,
+    interval: Interval,
+    level: float,
+    deadline: float,
+    is_part: bool = False,
 ) -> Prediction:
     model, warned = prepared.value, list[str]()
     numbers = model.fast(x, rows if interval == "none" else 3 * rows, interval, level)
     if numbers is None:
-        vector = rinterface.FloatSexpVector.from_memoryview(memoryview(x))
-        attempted = model.fallback(vector, strings(interval), rinterface.FloatSexpVector([level]))
-        try:
-            value, warned = runtime.outcome(attempted)
-        except RError as error:
-            message = f"R can't predict for this: {error}"
-            if levels := json_value(model.unseen(vector)):
-                raise UnseenLevels(message, levels) from None
-            raise RError(message) from None
-        numbers = doubles(value).tolist()
+        numbers, warned = _fall_back(model, x, interval, level, deadline)
+        if is_part and not math.isfinite(sum(numbers)):
+            raise RError("where a number is none, R multiplies matrices in another way, and so for all rows")
     if interval == "none":
         return Prediction(numbers, None, None, warned)
     return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)
+
+
+def _fall_back(
+    model: _Prepared, x: Values, interval: Interval, level: float, deadline: float
+) -> tuple[list[float], list[str]]:
+    """Ask predict() itself."""
+    vector = rinterface.FloatSexpVector.from_memoryview(memoryview(x))
+    numbers = [rinterface.FloatSexpVector([x]) for x in (level, max(SHORTEST, deadline - time.monotonic()))]
+    try:
+        value, warned = runtime.outcome(model.fallback(vector, strings(interval), *numbers))
+    except RError as error:
+        if time.monotonic() > deadline:
+            raise TimedOut from None  # R has stopped for it
+        message = f"R can't predict for this: {error}"
+        if levels := json_value(model.unseen(vector)):
+            raise UnseenLevels(message, levels) from None
+        raise RError(message) from None
+    return doubles(value).tolist(), warned

@@ -15,8 +15,11 @@ prediction, and predictions do not recurse. See docs/decisions/0001-one-r-in-a-t
 import ctypes
 import functools
 import itertools
+import logging
+import math
 import os
 import threading
+import time
 import traceback
 import warnings
 import weakref
@@ -30,10 +33,14 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 from rpy2 import rinterface
 from rpy2.rinterface_lib import callbacks
 
-from lm_app.errors import RError
+from lm_app.errors import RError, TimedOut
+
+logger = logging.getLogger(__name__)
 
 R_FILES = sorted((Path(__file__).parent.parent / "R").glob("*.R"))
 STACK_BYTES = 64 * 1024 * 1024
+LONGEST_WAY = 0.1  # seconds
+STUCK = 70  # the status that a process ends with
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 P = ParamSpec("P")
@@ -57,22 +64,42 @@ def prepare() -> None:
 def in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run the function where R may be called, and wait for its result or exception."""
 
-    def job() -> T:
-        with _one_at_a_time:
-            while not _released.empty():
-                del _kept[_released.get()]
-            try:
-                return function(*args, **kwargs)
-            except Exception as error:
-                # The frames may hold R objects, which must be released here, while no other thread is in R.
-                traceback.clear_frames(error.__traceback__)
-                raise
+    return in_r_by(math.inf, function, *args, **kwargs)
+
+
+def in_r_by(deadline: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do as in_r, but raise TimedOut where R is not free by then; the deadline is one of time.monotonic()."""
 
     if not _is_started.is_set():
         _start_thread()
     if threading.current_thread() is threading.main_thread():
-        return _thread.submit(job).result()
-    return job()
+        return _thread.submit(_in_turn, deadline, function, args, kwargs).result()
+    return _in_turn(deadline, function, args, kwargs)
+
+
+def give_way() -> None:
+    """Let those who wait for R have it, before this thread asks for more; called where it does not have R.
+
+    A lock that is free again goes to whoever asks first, and that is the thread which has just released it.
+    """
+    all_served, latest = _served + _waiting, time.monotonic() + LONGEST_WAY
+    while _served < all_served and time.monotonic() < latest:
+        time.sleep(0.0005)
+
+
+def end_where_stuck(seconds: float) -> None:
+    """End this process where one call in R takes longer than that: nobody can interrupt it, and all others wait.
+
+    For a server that replaces its processes.
+    """
+
+    def watch() -> None:
+        while time.monotonic() - _busy_since < seconds:
+            time.sleep(min(1, seconds / 10))
+        logger.critical("R is at one call for more than %g s; this process ends, to be replaced", seconds)
+        os._exit(STUCK)
+
+    threading.Thread(target=watch, name="watches R", daemon=True).start()
 
 
 class Kept(Generic[T]):
@@ -104,6 +131,11 @@ def kept_count() -> int:
 def call(function: str, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
     """Call a function of our .R files: its value, still R's, and R's warnings. Raises RError."""
     return outcome(_functions["attempt"](_functions[function], *args, **kwargs))
+
+
+def function(name: str) -> rinterface.SexpClosure:
+    """Return a function of our .R files, as an argument for others."""
+    return _functions[name]
 
 
 def outcome(attempted: rinterface.ListSexpVector) -> tuple[Any, list[str]]:
@@ -179,6 +211,44 @@ def _start() -> None:
 _thread = ThreadPoolExecutor(1, thread_name_prefix="R", initializer=_start)
 _is_started = threading.Event()
 _one_at_a_time = threading.Lock()
+_busy_since = math.inf  # by time.monotonic()
+_waiting, _served = 0, 0  # calls that found R busy
+_counting = threading.Lock()
+
+
+def _in_turn(deadline: float, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    global _busy_since
+    if not _one_at_a_time.acquire(blocking=False):
+        _wait(deadline)
+    try:
+        _busy_since = time.monotonic()
+        if _busy_since > deadline:
+            raise TimedOut
+        while not _released.empty():
+            del _kept[_released.get()]
+        return function(*args, **kwargs)
+    except Exception as error:
+        # The frames may hold R objects, which must be released here, while no other thread is in R.
+        traceback.clear_frames(error.__traceback__)
+        raise
+    finally:
+        _busy_since = math.inf
+        _one_at_a_time.release()
+
+
+def _wait(deadline: float) -> None:
+    """Wait until R is this thread's; raises TimedOut."""
+    global _waiting, _served
+    with _counting:
+        _waiting += 1
+    try:
+        timeout = -1 if deadline == math.inf else max(0.0, deadline - time.monotonic())
+        if not _one_at_a_time.acquire(timeout=timeout):
+            raise TimedOut
+    finally:
+        with _counting:
+            _waiting -= 1
+            _served += 1
 
 
 def _start_thread() -> None:

@@ -1,26 +1,33 @@
 """Release a candidate: it becomes a version, with all that people and servers read of it."""
 
 import json
+import time
 from datetime import datetime, timezone
 from importlib.metadata import version as package_version
 from typing import Any
 
 from django.template.loader import render_to_string
 
+from lm_app.engine.lm import Model
+from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
 from lm_app.store.version import INFO, PICKLE, Version
 from lm_app.training.fit import Candidate, Live
 from lm_app.training.gate import Comparison
 
+SECONDS_TO_LOAD = 5.0
+
 
 def release(
     folder: ModelFolder, candidate: Candidate, comparison: Comparison, live: Live | None, source: dict[str, Any]
 ) -> Version:
-    """Write the candidate as a new version, and make it live. Raises OSError; then nothing has changed.
+    """Write the candidate as a new version, and make it live.
 
-    `source` tells where its data came from.
+    `source` tells where its data came from. Raises OSError, or TrainingError where servers would need long to load it;
+    then nothing has changed.
     """
+    _load_as_servers_do(candidate)
     now = datetime.now(timezone.utc)
     info = _info(candidate, now)
     contents = {
@@ -38,6 +45,17 @@ def release(
         "objections": comparison.objections,
     }
     return publish(folder, contents, metadata, now, candidate.recipe.keep)
+
+
+def _load_as_servers_do(candidate: Candidate) -> None:
+    begin = time.monotonic()
+    Model(candidate.trained.pickled)
+    seconds = time.monotonic() - begin
+    if seconds > SECONDS_TO_LOAD:
+        raise TrainingError(
+            f"not published: each server would need {seconds:.1f} s to load it, at most {SECONDS_TO_LOAD:g} are "
+            "allowed; leave out columns, levels or terms"
+        )
 
 
 def _info(candidate: Candidate, now: datetime) -> dict[str, Any]:

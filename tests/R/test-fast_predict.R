@@ -55,7 +55,8 @@ for (formula in formulas) {
   test_that(paste("the fast path gives predict()'s bits:", formula), {
     model <- train_cars(formula)$model
     expect_no_warning(prepared <- prepare_predict(model))
-    expect_named(prepared, c("fast", "fallback", "unseen"))
+    expect_named(prepared, c("fast", "fallback", "unseen", "columns"))
+    expect_identical(prepared$columns, length(model$coefficients))
     expect_identical(is_trained(model), TRUE)
     many <- observations_for(model)
     for (data in list(many, many[1, , drop = FALSE], many[7, , drop = FALSE])) {
@@ -166,4 +167,17 @@ test_that("the elements of a stored model keep their names", {
     intersect(names_on_disk, names(train_cars("mpg ~ wt + am")$model)),
     names_on_disk
   )
+})
+
+test_that("what has no number is for predict() to answer, as it multiplies in another way then", {
+  prepared <- prepare_predict(train_cars("mpg ~ I(1 / wt)")$model)
+  expect_null(call_fast(prepared, data.frame(wt = c(0, 2)), "none", 0.95))
+  expect_identical(prepared$fallback(c(0, 2), "none", 0.95)$value[1], -Inf * -1)
+})
+
+test_that("R stops after some seconds, and goes on without a limit", {
+  stopped <- attempt(in_seconds, 0.05, function() repeat 1)
+  expect_match(stopped$error, "elapsed time limit")
+  expect_identical(attempt(in_seconds, 60, function() 1)$value, 1)
+  expect_identical(in_seconds(Inf, function() 1), 1)
 })

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from lm_app.errors import TrainingError
+from lm_app.training import release
 from lm_app.training.update import update
-from tests.conftest import live_file, rscript, write_model
+from tests.conftest import live_file, live_version, rscript, write_model
 
 # Information
 
@@ -31,6 +33,14 @@ def test_the_pickle_is_small_and_has_no_data(models: Path) -> None:
     write_model(models, rows="time,distance\n" + "".join(f"{i % 7 + i},{i}\n" for i in range(20_000)))
     update("timedistance", force=True)
     assert live_file(models, "modelr.pickle").stat().st_size < small + 200
+
+
+def test_what_servers_would_load_slowly_is_not_published(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = live_version(models)
+    monkeypatch.setattr(release, "SECONDS_TO_LOAD", 0)
+    with pytest.raises(TrainingError, match="timedistance: not published: each server would need 0"):
+        update("timedistance", force=True)
+    assert live_version(models) == before
 
 
 # Plots and the card
