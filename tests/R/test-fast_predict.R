@@ -167,3 +167,13 @@ test_that("the elements of a stored model keep their names", {
     names_on_disk
   )
 })
+
+test_that("the codes of levels that there are not are left to predict()", {
+  data <- data.frame(y = c(1, 3, 2, 5, 4, 7), g = factor(rep(c("a", "b", "c"), 2)))
+  model <- strip_for_prediction(lm(y ~ g, data), data)
+  fast <- fast_path(model)
+  expect_length(fast(2, "none", 0.9), 1)
+  for (code in c(-1, 0, 4, 524291, NA)) {
+    expect_null(tryCatch(fast(code, "none", 0.9), error = function(e) NULL))
+  }
+})
