@@ -227,6 +227,7 @@ fast_path <- function(model) {
       } else {
         match(as.character(values), f$levels)
       }
+      codes <- f$codes[codes] # what is no code is NA: C would read past the contrasts
       if (anyNA(codes)) {
         return(NULL)
       }
@@ -301,6 +302,7 @@ prepare_factor <- function(name, model, variable_names) {
   list(
     position = position,
     levels = fit_levels,
+    codes = seq_along(fit_levels) + 0L,
     is_verbatim = is_logical || identical(encoded$levels, fit_levels),
     shift = if (is_logical) 1L else 0L,
     attributes = list(levels = fit_levels, class = "factor", contrasts = contrasted)

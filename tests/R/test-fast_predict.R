@@ -176,8 +176,22 @@ test_that("what has no number is for predict() to answer, as it multiplies in an
 })
 
 test_that("R stops after some seconds, and goes on without a limit", {
-  stopped <- attempt(in_seconds, 0.05, function() repeat 1)
+  stopped <- attempt(in_seconds, 0.05, function() {
+    repeat {
+      1
+    }
+  })
   expect_match(stopped$error, "elapsed time limit")
   expect_identical(attempt(in_seconds, 60, function() 1)$value, 1)
   expect_identical(in_seconds(Inf, function() 1), 1)
+})
+
+test_that("the codes of levels that there are not are left to predict()", {
+  data <- data.frame(y = c(1, 3, 2, 5, 4, 7), g = factor(rep(c("a", "b", "c"), 2)))
+  model <- strip_for_prediction(lm(y ~ g, data), data)
+  fast <- fast_path(model)
+  expect_length(fast(2, "none", 0.9), 1)
+  for (code in c(-1, 0, 4, 524291, NA)) {
+    expect_null(tryCatch(fast(code, "none", 0.9), error = function(e) NULL))
+  }
 })

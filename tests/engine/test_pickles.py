@@ -265,6 +265,14 @@ def test_short_forms_of_vectors_are_read_as_r_reads_them(honest: Path) -> None:
     )
 
 
+def test_codes_of_levels_that_there_are_not_end_no_process(shipped_models: Path) -> None:
+    """R's C code took them for places in the contrasts."""
+    file = live_file(shipped_models, "modelr.pickle", "mtcars")
+    content = of_r("model$proof$rows$am[2] <- 0x10000003; model", file)
+    with pytest.raises(RError):
+        Model(pickled(content)).predict([array("d", [x]) for x in (2.62, 16.46, 2**28)])
+
+
 # 200 pickles that were changed at random
 
 Change = Callable[[random.Random, bytes], bytes]
