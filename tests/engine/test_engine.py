@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from array import array
 from pathlib import Path
 
@@ -45,6 +46,27 @@ def test_where_the_fast_path_fails_predict_says_why(shipped_models: Path) -> Non
     with pytest.raises(RError, match="length of object"):
         model.predict([array("d", [2.62]), array("d", [16.46, 17.02]), array("d", [2])])  # of unequal length
     assert model.predict(observation) == right
+
+
+def test_who_waits_for_r_gets_it_before_who_gives_way() -> None:
+    is_in, may_go, order = threading.Event(), threading.Event(), list[str]()
+
+    def stay() -> None:
+        is_in.set()
+        may_go.wait()
+
+    threads = [threading.Thread(target=runtime.in_r, args=args) for args in ([stay], [order.append, "waited"])]
+    threads[0].start()
+    assert is_in.wait(5)
+    threads[1].start()
+    while not runtime._waiting:
+        pass
+    threading.Timer(0.02, may_go.set).start()
+    runtime.give_way()
+    runtime.in_r(order.append, "gave way")
+    for thread in threads:
+        thread.join()
+    assert order == ["waited", "gave way"]
 
 
 def test_deep_recursion_is_an_r_error_not_the_end() -> None:
