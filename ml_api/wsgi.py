@@ -4,12 +4,25 @@ import os
 
 from django.conf import settings
 from django.core.cache import close_caches
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
+
+
+class Request(WSGIRequest):
+    """A request whose charset is its body's only, and never the query's, which is UTF-8.
+
+    Django reads the query anew for each charset, before any handler of errors is there.
+    """
+
+    encoding = None  # type: ignore[override]
+
+
 application = get_wsgi_application()
+application.request_class = Request
 
 # Skip the housekeeping of databases and caches in each request. Undo when either is configured: docs/decisions/0005.
 request_started.disconnect(reset_queries)

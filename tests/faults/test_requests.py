@@ -65,6 +65,17 @@ def test_more_parameters_than_are_read_are_a_problem(models: Path, client: Clien
     assert "more than 1000 parameters" in problem(response.content.decode())
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "base64", "rot13", "undefined", "idna", "unicode_escape", "x"])
+def test_the_charset_of_a_body_is_not_that_of_the_query(shared_server: Server, charset: str) -> None:
+    """Django would read the query by it, before there is anything that answers errors."""
+    head = f"Content-Type: text/csv; charset={charset}\r\nContent-Length: 13\r\n\r\ndistance\n29.5"
+    host = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    for query, found in (("interval=%C3%BC", (400, 422)), ("&".join(["a=1"] * 1001), (400,)), ("", (200, 400, 415))):
+        status, _, text = raw(shared_server, f"POST {URL}?{query} {host}{head}".encode())
+        assert status in found, text
+        assert status == 200 or problem(text)
+
+
 NEST = "[" * 1000 + "]" * 1000
 
 
