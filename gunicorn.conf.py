@@ -78,8 +78,15 @@ def when_ready(server: Any) -> None:
     server.handle_term = close_later
 
 
+# Between the fork and its own handlers, a worker has those of its master: a signal to end would be lost, and the end
+# take graceful_timeout. So these signals wait until it has its own.
+ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING))
+
+
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose the worker's CPU: one of those with the fewest workers."""
+    """Have signals wait for the worker, and choose its CPU: one of those with the fewest workers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     taken = [other.cpu for other in server.WORKERS.values()]
     cpus = os.sched_getaffinity(0)
     fewest = min(map(taken.count, cpus))
@@ -101,6 +108,7 @@ def post_worker_init(worker: Any) -> None:
     from lm_app.errors import LmError
     from lm_app.store.live import live_model, live_models
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     runtime.start()
     live_models()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Server, StartServer
+from tests.conftest import ROOT, Server, StartServer, free_port
 
 PREDICT = "/lm/api/predict/29.5"
 
@@ -84,3 +84,29 @@ def test_a_wrong_number_of_seconds_is_said(name: str) -> None:
     done = subprocess.run(command, env={**os.environ, name: "soon"}, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert f"{name} has value 'soon'. Not a whole number above -1." in done.stderr
+
+
+def test_a_worker_that_was_just_forked_hears_of_the_end(models: Path, tmp_path: Path) -> None:
+    """Between the fork and its own handlers it has those of its master, and a signal would be lost."""
+    forked = tmp_path / "forked"
+    configuration = tmp_path / "conf.py"
+    configuration.write_text(
+        "import pathlib, runpy, time\n"
+        f"globals().update(runpy.run_path({str(ROOT / 'gunicorn.conf.py')!r}))\n"
+        "after_fork = post_fork\n"
+        "def post_fork(server, worker):\n"
+        f"    pathlib.Path({str(forked)!r}).touch()\n"
+        "    time.sleep(1)\n"
+        "    after_fork(server, worker)\n"
+    )
+    environment = {**os.environ, "PORT": free_port(), "LM_MODELS_DIR": str(models), "WEB_CONCURRENCY": "1"}
+    command = [sys.executable, "-m", "gunicorn", "-c", str(configuration), "ml_api.wsgi"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    while not forked.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    begin = time.monotonic()
+    process.terminate()
+    process.communicate(timeout=30)
+    assert time.monotonic() - begin < 10
+    assert process.returncode == 0
