@@ -52,7 +52,6 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       reference_levels = reference_levels(model),
       n = nobs(model),
       rows = fit$left_out,
-      na_action = "omit",
       df_residual = as.integer(model$df.residual),
       sigma = model_summary$sigma,
       aic = AIC(model),

@@ -67,6 +67,7 @@ def _info(candidate: Candidate, now: datetime) -> dict[str, Any]:
         "title": recipe.title,
         "description": recipe.description,
         "units": recipe.units,
+        "na_action": recipe.na,
         "data_sha256": candidate.made_from["data_sha256"],
         "trained_at": now.isoformat(timespec="seconds"),
         "rpy2_version": package_version("rpy2"),

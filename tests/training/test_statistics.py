@@ -151,6 +151,7 @@ def test_rows_left_out_are_told(models: Path) -> None:
         "zero_weight": 0,
         "outside_subset": 0,
     }
+    assert info["na_action"] == "omit"
     assert len(info["observations"]) == len(info["residuals"]) == 22
     card = live_file(models, "MODEL_CARD.md", "made").read_text()
     assert "22 observations of 24 rows" in card
