@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from pytest_django import Settings
+from rpy2 import rinterface
 
 from lm_app.engine import lm, runtime
 from lm_app.training.update import update
@@ -119,19 +120,21 @@ def test_between_chunks_a_prediction_ends_that_takes_too_long(
     }
 
 
-def test_r_is_interrupted_where_one_call_takes_too_long(
-    chunked: Path, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A call of predict() on all rows, in which R looks at its clock some hundred times."""
-    settings.LM_MODELS_DIR = chunked
-    monkeypatch.setattr(lm, "FEWEST_ROWS", 1 << 20)
-    rows: Columns = {"x": [2.0] * 100_000, "g": ["a"] * 100_000}
-    url = "/lm/api/models/m9/predict"
-    assert client.post(url, json.dumps(rows), content_type="application/json").status_code == 200
-    settings.LM_MAX_SECONDS = 0.01
-    assert refused(client, url, rows)["status"] == "503"
+def test_r_is_interrupted_where_one_call_takes_too_long(models: Path, client: Client, settings: Settings) -> None:
+    """A logarithm that never ends, which predict() finds where formulas look for functions."""
+    write_model(models, formula="time ~ log(distance)", weights="distance")
+    update("timedistance", force=True)
+    url = "/lm/api/predict?distance=7"
+    right = client.get(url)
+    endless = runtime.in_r(rinterface.evalr, "function(x) repeat 1")
+    settings.LM_MAX_SECONDS = 0.2
+    runtime.in_r(rinterface.globalenv.__setitem__, "log", endless)
+    try:
+        assert refused(client, url)["status"] == "503"
+    finally:
+        runtime.in_r(rinterface.globalenv.__delitem__, "log")
     settings.LM_MAX_SECONDS = 30
-    assert client.post(url, json.dumps(rows), content_type="application/json").status_code == 200
+    assert client.get(url).content == right.content
 
 
 def test_who_waits_for_r_too_long_is_told_so(shipped_models: Path, client: Client, settings: Settings) -> None:
