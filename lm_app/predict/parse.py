@@ -137,9 +137,10 @@ def _check_unique_names(content: bytes, objects: Sequence[Any], errors: Errors) 
         _check_repeated([name for name, _ in pairs], "", errors)
 
     try:
-        json.loads(content, object_pairs_hook=record_repeated)
-    except RecursionError:
+        orjson.dumps(objects)  # stops at a depth of 254, where Python's reader stops at one that its version chooses
+    except orjson.JSONEncodeError:
         raise BadSyntax("The body is nested more deeply than any observations are.") from None
+    json.loads(content, object_pairs_hook=record_repeated)
 
 
 def _columns(data: dict[str, Any], predictors: Sequence[Predictor], errors: Errors) -> Columns:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import orjson
+
 from lm_app.errors import InvalidObservations
 from lm_app.schemas import Options
 
@@ -71,10 +73,10 @@ class Errors:
 
 
 def as_text(value: Any) -> str:
-    """Write a value as Python does; one that is nested too deeply for that, as it may begin."""
+    """Write a value as JSON does; one that is nested too deeply for that, as it may begin."""
     try:
-        return str(value)
-    except RecursionError:
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
         return "[" * 1000
 
 

@@ -187,7 +187,7 @@ def test_all_errors_of_records_are_reported_at_once(client: Client) -> None:
         ("body", 1, "colour"): "row 1: 'colour' is no predictor of this model; they are: wt, qsec, am.",
         ("body", 1, "wt"): "row 1: wt is 9; the model was trained on 1.513 to 5.424"
         " and does not answer outside of that range unless asked with extrapolation=flag.",
-        ("body", 1, "qsec"): "row 1: qsec is True; it must be a finite number.",
+        ("body", 1, "qsec"): "row 1: qsec is true; it must be a finite number.",
         ("body", 2): "row 2 must be an object, with a value for each predictor.",
         ("body", 3, "wt"): "row 3: wt is [1]; it must be a finite number.",
         ("body", 3, "am"): "row 3: am is 1; it must be one of 'automatic', 'manual'.",
