@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import re
 import zlib
 
@@ -76,6 +77,7 @@ def _is(content: bytes, encoding: str) -> bool:
 
 def _checked(content: bytes, encoding: str) -> str:
     try:
+        io.TextIOWrapper(io.BytesIO(), encoding).read()  # no bytes decode to no text without a look at the name
         content.decode(encoding)
     except LookupError:
         raise DataError(f"can't be read: there is no encoding '{encoding}'; try UTF-8, latin1 or cp1252") from None

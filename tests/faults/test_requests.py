@@ -76,6 +76,15 @@ def test_the_charset_of_a_body_is_not_that_of_the_query(shared_server: Server, c
         assert status == 200 or problem(text)
 
 
+@pytest.mark.parametrize("charset", ["base64", "rot13", "undefined", "x"])
+def test_an_empty_body_in_a_charset_that_is_none(shared_server: Server, charset: str) -> None:
+    """Python decodes nothing to nothing without a look at the charset's name."""
+    head = f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: text/csv; charset={charset}"
+    status, _, text = raw(shared_server, f"{head}\r\nContent-Length: 0\r\n\r\n".encode())
+    assert status == 400
+    assert problem(text)
+
+
 NEST = "[" * 1000 + "]" * 1000
 
 
