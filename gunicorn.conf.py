@@ -16,7 +16,16 @@ from dotenv import load_dotenv
 
 from ml_api.environment import boolean, natural, positive, private_key, public_keys
 from ml_api.log import RateLimit
-from ml_api.worker import Threads
+from ml_api.sockets import let_nobody_in
+
+try:
+    from ml_api.worker import GranianWorker
+
+    worker_class, without_granian = GranianWorker, ""
+except ImportError as error:  # there is no Granian for this platform
+    from ml_api.threads import Threads
+
+    worker_class, without_granian = Threads, f"gunicorn's own threads serve, as Granian can't be imported: {error}"
 
 load_dotenv(Path(__file__).with_name(".env"))
 
@@ -25,7 +34,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
-worker_class = Threads
 try:
     # Ours, see post_fork and when_ready; read here, so that a wrong value is reported before a worker starts.
     pin_workers = boolean("PIN_WORKERS", default=True)
@@ -39,14 +47,16 @@ except ImproperlyConfigured as error:
 threads = 8
 # Seconds that an unused connection stays open: to open one takes longer than to predict.
 keepalive = 75
-# A URL of any length gets our own response (with the C parser, any means 1 MiB), not gunicorn's HTML.
+# Connections that a worker keeps: each takes a file, and some 10 kB.
+worker_connections = 4000
+# For gunicorn's own workers: a URL of any length gets our own response (with the C parser, any means 1 MiB).
 http_parser = "fast"
 limit_request_line = 0
 # Longer than the largest batch takes, and shorter than the 30 s after which Azure kills.
 graceful_timeout = 20
 # Workers start from what is imported once, R not: a new one answers in half the time; see docs/decisions/0007. So
-# that SIGHUP replaces the workers, and reads these settings anew, but no code.
-preload_app = True
+# that SIGHUP replaces the workers, and reads these settings anew, but no code: SIGUSR2 starts another master for that.
+preload_app = "--reload" not in [*sys.argv, *os.environ.get("GUNICORN_CMD_ARGS", "").split()]
 # No worker is replaced after a number of requests: memory stays as it is; see docs/decisions/0003.
 max_requests = 0
 if os.environ.get("WEBSITE_HOSTNAME"):
@@ -64,18 +74,24 @@ def when_ready(server: Any) -> None:
     """
     from lm_app.engine import runtime
 
+    if without_granian:
+        server.log.warning(without_granian)
     runtime.prepare()
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
-    if not shutdown_delay:
-        return
-    close = server.handle_term
+    stop = server.handle_term
+
+    def close() -> None:
+        if server.reexec_pid == server.master_pid == 0 and not server.systemd:  # nobody else listens to these sockets
+            for listener in server.LISTENERS:
+                let_nobody_in(listener.sock)
+        stop()
 
     def close_later() -> None:
         server.handle_term = close
         signal.signal(signal.SIGALRM, lambda *_: server.signal(signal.SIGTERM, None))
         signal.alarm(shutdown_delay)
 
-    server.handle_term = close_later
+    server.handle_term = close_later if shutdown_delay else close
 
 
 # Between the fork and its own handlers, a worker has those of its master: a signal to end would be lost, and the end

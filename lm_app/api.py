@@ -109,8 +109,11 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
 # Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.
 
 
-def predict(model: LoadedModel, observations: Observations) -> Prediction:
-    """Ask R. Raises RError, InvalidObservations where it is known which values R refuses, ContentTooLarge, TimedOut."""
+def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[], bool] = lambda: False) -> Prediction:
+    """Ask R, as long as the client has not gone.
+
+    Raises RError, InvalidObservations where it is known which values R refuses, ContentTooLarge, TimedOut, ClientGone.
+    """
     options, seconds = observations.options, settings.LM_MAX_SECONDS
     rows = len(observations.columns[0])
     if rows * model.lm.columns > settings.LM_MAX_CELLS:
@@ -119,7 +122,7 @@ def predict(model: LoadedModel, observations: Observations) -> Prediction:
             f"{settings.LM_MAX_CELLS // model.lm.columns} observations at once (LM_MAX_CELLS)."
         )
     try:
-        return model.lm.predict(observations.columns, options.interval, options.level, seconds)
+        return model.lm.predict(observations.columns, options.interval, options.level, seconds, is_gone)
     except UnseenLevels as refusal:
         raise unseen(observations, refusal.levels) from None
     except TimedOut:
@@ -151,7 +154,8 @@ def predict_many(request: ModelRequest) -> HttpResponse:
     """Predict for a data frame."""
     model = request.model
     observations = check(parse.body(request, model.predictors), model.predictors)
-    return respond.many(model, observations, predict(model, observations))
+    is_gone = request.META.get("ml_api.client_gone", lambda: False)  # see ml_api/exchange.py
+    return respond.many(model, observations, predict(model, observations, is_gone))
 
 
 @router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)

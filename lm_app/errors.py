@@ -15,6 +15,7 @@ LmError
 ├── Unreachable         503
 ├── Damaged             503
 ├── TimedOut            503
+├── ClientGone          400
 └── RequestError
     ├── BadSyntax             400
     ├── LengthRequired        411
@@ -138,6 +139,15 @@ class TimedOut(LmError):
     headers: ClassVar = {"Retry-After": "1"}
 
 
+class ClientGone(LmError):
+    """Nobody waits for the answer any more, and nobody reads this."""
+
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("The client went away.")
+
+
 class RequestError(LmError):
     """A request that can't be answered."""
 
@@ -149,7 +159,7 @@ class BadSyntax(RequestError):
 
 
 class LengthRequired(RequestError):
-    """The body comes in chunks, which Django does not read."""
+    """The body comes in chunks, and the server (Django's runserver) does not know where it ends."""
 
     status = 411
 

@@ -1,12 +1,14 @@
 """The one NinjaAPI: its documents, and how errors are answered."""
 
 import logging
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.encoding import escape_uri_path
+from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
@@ -24,6 +26,10 @@ DEFAULT_MODEL, ANY_MODEL = ["default model"], ["any model"]  # tags
 
 class API(NinjaAPI):
     """A NinjaAPI whose OpenAPI document describes the models as they are now."""
+
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """Make the response that Ninja fills with data, but only if it does: predictions come as responses."""
+        return cast(HttpResponse, SimpleLazyObject(partial(super().create_temporal_response, request)))
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         """Name an operation, apart for the two places where its router is mounted."""

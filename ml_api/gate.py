@@ -1,4 +1,4 @@
-"""How much may be in work at once."""
+"""How many bytes of bodies a worker may hold at once."""
 
 import threading
 from collections.abc import Callable
@@ -11,36 +11,55 @@ from ml_api.problems import problem_response
 
 SMALL = 64 * 1024
 """A body of so many bytes always gets in: all threads of a worker together can't hold much of them."""
+COUNTED = "ml_api.counted"
+"""In a request's environment where the server has counted its body."""
+BUSY = "The server is at work on as many bytes as it takes at once; try again in a second."
+
+
+class BytesAtOnce:
+    """Counts bytes. In work, a body takes several times its size."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.held = 0
+
+    def take(self, size: int, *, beside: int = 0) -> bool:
+        """Count more, where that is at most LM_MAX_BYTES_AT_ONCE. Who is alone with what it holds always may."""
+        with self._lock:
+            is_too_much = self.held > beside and self.held + size > settings.LM_MAX_BYTES_AT_ONCE
+            self.held += 0 if is_too_much else size
+        return not is_too_much
+
+    def hold(self, size: int) -> None:
+        """Count more; or fewer, where it is negative."""
+        with self._lock:
+            self.held += size
+
+
+bytes_at_once = BytesAtOnce()
 
 
 def bounded_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 503 where the bodies in work have more than LM_MAX_BYTES_AT_ONCE bytes together.
+    """Answer 503 where the bodies in work have too many bytes together.
 
-    In work, a body takes several times its size. One that is too large by itself is not read, and so not counted.
+    One that is too large by itself is not read, and so not counted.
     """
-    lock = threading.Lock()
-    in_work = 0
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        nonlocal in_work
-        if "CONTENT_LENGTH" not in request.META:  # a GET, by far the most
+        if request.method == "GET":  # no route reads its body
             return get_response(request)
-        size = int(request.META["CONTENT_LENGTH"] or 0)
-        if not SMALL < size <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        size = most if "HTTP_TRANSFER_ENCODING" in request.META else int(request.META.get("CONTENT_LENGTH") or 0)
+        if not SMALL < size <= most or COUNTED in request.META:
             return get_response(request)
-        with lock:
-            is_too_much = in_work > 0 and in_work + size > settings.LM_MAX_BYTES_AT_ONCE
-            in_work += 0 if is_too_much else size
-        if is_too_much:
+        if not bytes_at_once.take(size):
             with suppress(UnreadablePostError):
                 while request.read(SMALL):  # most clients read no answer before all is sent
                     pass
-            detail = "The server is at work on as many bytes as it takes at once; try again in a second."
-            return problem_response(503, detail, headers={"Retry-After": "1"})
+            return problem_response(503, BUSY, headers={"Retry-After": "1"})
         try:
             return get_response(request)
         finally:
-            with lock:
-                in_work -= size
+            bytes_at_once.hold(-size)
 
     return middleware

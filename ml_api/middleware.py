@@ -4,39 +4,46 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from ml_api.problems import problem_response
+from ml_api.problems import SECURITY_HEADERS, problem_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-def optional_slash(get_response: GetResponse) -> GetResponse:
-    """Answer every URL with and without a slash at its end, without a redirect."""
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Set the headers that each response has, the server's own, too; see ml_api/problems.py."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path_info.endswith("/"):
-            request.path_info = request.path_info.rstrip("/") or "/"
-        return get_response(request)
+        response = get_response(request)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
     return middleware
 
 
-def head_as_get(get_response: GetResponse) -> GetResponse:
-    """Answer HEAD wherever GET is answered: with its headers, without its body (RFC 9110, 9.3.2)."""
+def as_routes_expect(get_response: GetResponse) -> GetResponse:
+    """Answer every URL with and without a slash at its end, and HEAD wherever GET is answered.
+
+    HEAD gets the headers of GET, without its body (RFC 9110, 9.3.2).
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.method != "HEAD":
-            return get_response(request)
-        request.method = "GET"
+        if request.path_info.endswith("/"):
+            request.path_info = request.path_info.rstrip("/") or "/"
+        is_head = request.method == "HEAD"
+        if is_head:
+            request.method = "GET"
         response = get_response(request)
         response.headers.setdefault("Content-Length", str(len(response.content)))
-        response.content = b""
+        if is_head:
+            response.content = b""
         return response
 
     return middleware
 
 
 def method_not_allowed_as_problem(get_response: GetResponse) -> GetResponse:
-    """Turn Ninja's plain-text 405 into a problem document."""
+    """Turn a plain-text 405, of Ninja or of the static files, into a problem document."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -45,5 +52,15 @@ def method_not_allowed_as_problem(get_response: GetResponse) -> GetResponse:
         allowed = ", ".join(sorted(response["Allow"].split(", ")))
         detail = f"{request.method} is not allowed at {request.path}; allowed: {allowed}."
         return problem_response(405, detail, headers={"Allow": allowed})
+
+    return middleware
+
+
+def known_host(get_response: GetResponse) -> GetResponse:
+    """Refuse a Host that is not in ALLOWED_HOSTS."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.get_host()
+        return get_response(request)
 
     return middleware

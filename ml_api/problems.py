@@ -15,6 +15,12 @@ from django.http import HttpRequest, HttpResponse
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+SECURITY_HEADERS = {  # as Django's middleware sets them
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python before 3.13 has older ones
 
 
@@ -30,6 +36,12 @@ def problem_response(
     if errors:
         problem["errors"] = errors
     return HttpResponse(orjson.dumps(problem), status=status, content_type=PROBLEM_JSON, headers=headers)
+
+
+def server_problem(status: int, detail: str) -> HttpResponse:
+    """Make a problem document that the server itself answers, without Django's middleware: its connection closes."""
+    headers = {"Connection": "close", **({"Retry-After": "1"} if status == 503 else {})}
+    return problem_response(status, detail, headers=headers | SECURITY_HEADERS)
 
 
 # Django's handlers (see ml_api/urls.py): for what happens before or outside the API.

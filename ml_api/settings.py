@@ -32,6 +32,8 @@ SECURE_HSTS_SECONDS = environment.natural("SECURE_HSTS_SECONDS", default=365 * 2
 SILENCED_SYSTEM_CHECKS = [
     "security.W004",  # HSTS: for who runs it with HTTPS to say, by SECURE_HSTS_SECONDS
     "security.W008",  # redirect to HTTPS: outside of App Service, whoever ends HTTPS does it
+    "security.W001",  # SecurityMiddleware: is there where it has something to do, which costs each request
+    "security.W002",  # X-Frame-Options: ml_api.middleware.security_headers sets it
     "security.W003",  # CSRF: there are no sessions or cookies that a forged request could use
     "security.W005",  # HSTS for subdomains: what else is below a domain is not ours to decide
     "security.W021",  # HSTS preload: as for W005
@@ -50,6 +52,8 @@ LM_MAX_ROWS = environment.positive("LM_MAX_ROWS", default=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive("LM_MAX_BYTES", default=32 * 1024 * 1024)
 # The most that the requests of one worker may bring at once; beyond it, they are asked to come back.
 LM_MAX_BYTES_AT_ONCE = environment.positive("LM_MAX_BYTES_AT_ONCE", default=DATA_UPLOAD_MAX_MEMORY_SIZE)
+# The most seconds that a body may take to come.
+LM_BODY_SECONDS = environment.positive("LM_BODY_SECONDS", default=120)
 # The most seconds that a prediction may take, in R and waiting for it.
 LM_MAX_SECONDS = environment.positive("LM_MAX_SECONDS", default=30)
 # The most numbers that its model matrix may have: observations times coefficients.
@@ -67,15 +71,14 @@ INSTALLED_APPS = [
     "lm_app",
 ]
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",  # these two first: their headers are for every response
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ml_api.middleware.security_headers",  # first: for every response
+    *(["django.middleware.security.SecurityMiddleware"] if SECURE_SSL_REDIRECT or SECURE_HSTS_SECONDS else []),
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "ml_api.middleware.optional_slash",
-    "ml_api.middleware.head_as_get",
+    "ml_api.middleware.as_routes_expect",
     "ml_api.health.health_first",
     "ml_api.gate.bounded_bodies",
-    "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
+    "ml_api.middleware.known_host",
 ]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
@@ -97,6 +100,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "rpy2": {"level": "WARNING"},
+        "_granian": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
         "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback
     },

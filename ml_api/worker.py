@@ -1,92 +1,163 @@
-"""Gunicorn's threaded worker, mended where it would answer otherwise than the rest of the server."""
+"""Gunicorn's worker around Granian's HTTP server; see docs/decisions/0011-granian-under-gunicorn.md."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http import HTTPStatus
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
-from gunicorn import util
+from gunicorn.http.message import _ip_in_allow_list
 from gunicorn.workers.base import Worker
-from gunicorn.workers.gthread import ThreadWorker
 
-from ml_api.problems import PHRASES, problem_response
+from ml_api.exchange import Exchange, Turns
+from ml_api.granian_core import serve
+from ml_api.sockets import allow_files, end_where_unread
 
-SECURITY_HEADERS = {  # as Django's middleware sets them
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-MAX_CHARACTERS = 300
-TOO_MANY = "More requests wait here than the server takes on; try again in a second."
-SECONDS_TO_ASK, MOST_BYTES_UNREAD = 0.2, 64 * 1024
+Stop = Callable[[Callable[[], None]], None]
+logger = logging.getLogger(__name__)
 
-
-class Threads(ThreadWorker):  # type: ignore[misc]
-    """Gunicorn's threaded worker, but Ctrl-C (SIGINT, SIGQUIT) always ends it, and it says where it closes.
-
-    Its own way to quit takes a lock in the signal's handler. Where the main thread holds that already, because it is
-    just starting a request or at the signal before, the worker hangs until it is killed.
-    """
-
-    handle_quit = Worker.handle_quit
-
-    def load_wsgi(self) -> None:
-        """Load the application."""
-        super().load_wsgi()
-        self.wsgi: Callable[..., Iterable[bytes]] = closing_after_unread(self.wsgi)
-        self.refusing = ThreadPoolExecutor(1, thread_name_prefix="refuses")
-
-    def enqueue_req(self, connection: Any) -> None:
-        """Have a thread answer the connection's request; at once, and shortly, where too many wait for that."""
-        if self.tpool._work_queue.qsize() < settings.LM_MAX_WAITING:
-            super().enqueue_req(connection)
-            return
-        refused = self.refusing.submit(refuse, connection)
-        refused.add_done_callback(lambda _: self.method_queue.defer(self.finish_request, connection, refused))
+SECONDS_TO_CLOSE = 0.5
+"""How long a worker that ends still answers on kept connections, each time with `Connection: close`."""
+SECONDS_TO_TAKE = 3
+"""How long clients of a worker that ends have to take their responses."""
+OTHER_FILES = 200
+"""That a worker may have open beside its connections."""
 
 
-def refuse(connection: Any) -> bool:
-    """Answer 503, when the request has come: a client that is answered before may not read that."""
-    with suppress(OSError):
-        connection.sock.settimeout(SECONDS_TO_ASK)
-        connection.sock.recv(MOST_BYTES_UNREAD)
-        write_problem(connection.sock, 503, "", TOO_MANY, retry_after="1")
-    return False  # not to be kept open
+class GranianWorker(Worker):  # type: ignore[misc]
+    """Has a thread of Rust read requests and write responses, and threads of Python answer them."""
+
+    handle_quit = Worker.handle_exit  # at SIGINT and SIGQUIT, too, answer what is in flight
+
+    def run(self) -> None:
+        """Serve until a signal, or until the master is gone; beat all the while."""
+        self.is_closing = False
+        self.exchanges: set[Exchange] = set()
+        self.turns = Turns(self.cfg.threads, settings.LM_MAX_WAITING)
+        self.environ = self.base_environ()
+        self.secure = {variable(name): value for name, value in self.cfg.secure_scheme_headers.items()}
+        allow_files(self.cfg.worker_connections + OTHER_FILES)
+        stops = [self.serve(listener.sock) for listener in self.sockets]
+        while self.alive and self.ppid == os.getppid():
+            self.beat(1)
+            for exchange in tuple(self.exchanges):
+                exchange.refuse_if_late()
+        self.is_closing = True
+        deadline = time.monotonic() + SECONDS_TO_CLOSE
+        while time.monotonic() < deadline:
+            self.beat(0.1)
+        self.end(stops)
+
+    def serve(self, listener: socket.socket) -> Stop:
+        """Serve one of the sockets; gunicorn's settings say how."""
+        end_where_unread(listener)
+        return serve(
+            listener,
+            self.handle,
+            backlog=self.cfg.backlog,
+            connections=self.cfg.worker_connections,
+            header_seconds=self.cfg.keepalive,
+            threads=self.cfg.threads + 1,  # one has requests wait, or refuses them, while the others answer
+        )
+
+    def handle(self, watcher: Any) -> None:
+        """Begin with a request whose header has come."""
+        try:
+            Exchange(self, watcher.scope, watcher.proto).begin()
+        except Exception:  # nobody else would tell
+            logger.exception("A request failed")
+
+    def beat(self, seconds: float) -> None:
+        """Show the master that the worker lives, and wait for a signal."""
+        self.notify()
+        if select.select([self.PIPE[0]], [], [], seconds)[0]:
+            os.read(self.PIPE[0], 4096)
+
+    def end(self, stops: list[Stop]) -> None:
+        """Take no more requests, and wait for what is in flight: at most as long as the master does.
+
+        Once all is answered, clients have some seconds to take it. Other connections need not end: a client may be
+        sending its header for minutes.
+        """
+        ended: list[bool] = []
+        for stop in stops:
+            stop(lambda: ended.append(True))
+        now = was_busy = time.monotonic()
+        deadline = now + self.cfg.graceful_timeout
+        while len(ended) < len(stops) and now < min(deadline, was_busy + SECONDS_TO_TAKE):
+            self.beat(0.05)
+            now = time.monotonic()
+            was_busy = now if self.exchanges else was_busy
+
+    def base_environ(self) -> dict[str, Any]:
+        """Make what each request's environment has in common (PEP 3333)."""
+        address = self.sockets[0].getsockname()
+        host, port = address[:2] if isinstance(address, tuple) else ("localhost", "")  # a Unix socket has no address
+        return {
+            "SCRIPT_NAME": os.environ.get("SCRIPT_NAME", ""),
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "SERVER_SOFTWARE": "gunicorn",
+            "wsgi.errors": sys.stderr,
+            "wsgi.input": BytesIO(),
+            "wsgi.input_terminated": True,
+            "wsgi.multiprocess": self.cfg.workers > 1,
+            "wsgi.multithread": True,
+            "wsgi.run_once": False,
+            "wsgi.url_scheme": "http",
+            "wsgi.version": (1, 0),
+        }
+
+    def environ_of(self, scope: Any) -> dict[str, Any]:
+        """Make a request's environment."""
+        environ = self.environ.copy()
+        environ["REQUEST_METHOD"] = scope.method
+        environ["PATH_INFO"] = scope.path.encode().decode("latin-1").removeprefix(environ["SCRIPT_NAME"])
+        environ["QUERY_STRING"] = scope.query_string
+        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if scope.http_version == "1.1" else "HTTP/1.0"
+        environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+        for name, value in scope.headers.items():
+            if name in ("content-length", "content-type"):
+                environ[name.upper().replace("-", "_")] = value
+            elif "_" not in name:  # that would be taken for another, such as a proxy's
+                key = variable(name)
+                environ[key] = f"{environ[key]},{value}" if key in environ else value
+        if scope.authority:  # stands in the request line, and goes before the header (RFC 9112, 3.2.2)
+            environ["HTTP_HOST"] = scope.authority
+        for key, value in self.secure.items():
+            if environ.get(key) == value and self.is_trusted(environ["REMOTE_ADDR"]):
+                environ["wsgi.url_scheme"] = "https"
+        return environ
+
+    def is_trusted(self, address: str) -> bool:
+        """May this peer say that its client came by HTTPS? See gunicorn's forwarded_allow_ips; a Unix socket's may."""
+        networks = self.cfg.forwarded_allow_networks()
+        return not address or bool(_ip_in_allow_list(address, self.cfg.forwarded_allow_ips, networks))
+
+    def log_access(self, exchange: Exchange, response: Any) -> None:
+        """Write a line of the access log, in gunicorn's form, and count the request."""
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        if self.log.access_log_enabled:
+            environ = exchange.environ
+            query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+            environ["RAW_URI"] = quote(exchange.scope.path) + query
+            seconds = timedelta(seconds=time.monotonic() - exchange.began)
+            self.log.access(response, exchange.scope.headers.items(), environ, seconds)
 
 
-def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Close the connection, and say so, where the application leaves a body unread.
-
-    The next request would have to be looked for behind that body. Gunicorn reads 64 KiB of it, and where there is
-    more closes a connection that it has just called kept.
-    """
-
-    def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        reader = environ["wsgi.input"].reader
-        if getattr(reader, "length", 1) == 0:  # no body, by far the most
-            return application(environ, start_response)
-
-        def start(*args: Any) -> Any:
-            if getattr(reader, "length", 1) > 0:  # a body in chunks has no length, and is never read
-                start_response.__self__.force_close()  # type: ignore[attr-defined]
-            return start_response(*args)
-
-        return application(environ, start)
-
-    return closing
-
-
-def write_problem(client: Any, status: int, reason: str, message: str, retry_after: str = "") -> None:
-    """Write gunicorn's own errors, such as for a request that is none, as problem documents."""
-    problem = problem_response(status, message[:MAX_CHARACTERS] or "The server failed; its log says why.")
-    headers = {**problem.headers, **SECURITY_HEADERS, "Content-Length": str(len(problem.content))}
-    headers |= {"Retry-After": retry_after} if retry_after else {}
-    head = [f"HTTP/1.1 {status} {PHRASES.get(status) or HTTPStatus(status).phrase}", "Connection: close"]
-    head += [f"{name}: {value}" for name, value in headers.items()]
-    util.write_nonblock(client, "\r\n".join([*head, "", ""]).encode() + problem.content)
-
-
-util.write_error = write_problem  # gunicorn has no other place to say so
+@lru_cache(maxsize=1000)
+def variable(header: str) -> str:
+    """Name a header in an environment."""
+    return f"HTTP_{header.upper().replace('-', '_')}"

@@ -1,10 +1,12 @@
 """What gunicorn and runserver serve."""
 
 import os
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import close_caches
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.base import reset_urlconf
+from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
@@ -20,10 +22,19 @@ class Request(WSGIRequest):
 
     encoding = None  # type: ignore[override]
 
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Make it; a body in chunks is read, too, where the server knows its end. Django asks for a length."""
+        super().__init__(environ)
+        if "HTTP_TRANSFER_ENCODING" in environ and environ.get("wsgi.input_terminated"):
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+            self._stream = LimitedStream(environ["wsgi.input"], most)  # type: ignore[assignment]
+
 
 application = get_wsgi_application()
 application.request_class = Request
 
+# Each request sets its URLs anew; to reset them at its end takes as long as a prediction.
+request_finished.disconnect(reset_urlconf)
 # Skip the housekeeping of databases and caches in each request. Undo when either is configured: docs/decisions/0005.
 request_started.disconnect(reset_queries)
 request_started.disconnect(close_old_connections)

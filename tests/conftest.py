@@ -151,10 +151,13 @@ class Server:
         return time.monotonic() - begin
 
 
+GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "ml_api.wsgi"]
 SERVERS = {
     "runserver": [sys.executable, "manage.py", "runserver", "{port}"],
-    "gunicorn sync": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--worker-class", "sync", "--workers", "2"],
-    "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi"],
+    "gunicorn sync": [*GUNICORN, "--worker-class", "sync", "--workers", "2"],
+    "gunicorn gthread": [*GUNICORN, "--worker-class", "ml_api.threads.Threads"],
+    "gunicorn": [*GUNICORN, "--config", "tests/traced.conf.py"],
+    "gunicorn default": GUNICORN,
 }
 StartServer = Callable[..., AbstractContextManager[Server]]
 

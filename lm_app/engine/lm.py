@@ -4,7 +4,7 @@ import math
 import pickle
 import time
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from lm_app.engine import runtime
 from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
 from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
-from lm_app.errors import RError, TimedOut, UnseenLevels
+from lm_app.errors import ClientGone, RError, TimedOut, UnseenLevels
 
 Interval = Literal["none", "confidence", "prediction"]
 """As in R's predict()."""
@@ -115,19 +115,21 @@ class Model:
         interval: Interval = "none",
         level: float = LEVEL,
         seconds: float = math.inf,
+        is_gone: Callable[[], bool] = lambda: False,
     ) -> Prediction:
         """Predict as R's predict() does, for observations in columns, one for each predictor in the model's order.
 
         All columns have one length; a factor's and a text's values are the positions of their levels, from 1, a
         logical's 0 and 1, a date's the days and a time's the seconds since 1970 (UTC). A model without predictors
-        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why, and
-        TimedOut where R is not done in so many seconds.
+        takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why, TimedOut
+        where R is not done in so many seconds, and ClientGone where `is_gone` says so between the chunks of many rows.
         """
         deadline = time.monotonic() + seconds
         rows = len(columns[0])
         if rows >= 2 * FEWEST_ROWS and rows >= 2 * (at_once := self._rows_at_once(interval)):
             try:
-                return self._in_chunks([memoryview(column) for column in columns], at_once, interval, level, deadline)
+                views: list[memoryview[float]] = [memoryview(column) for column in columns]
+                return self._in_chunks(views, at_once, interval, level, deadline, is_gone)
             except RError:
                 pass  # what R says is to be said of all
         x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
@@ -139,7 +141,13 @@ class Model:
         return 1 << (min(MOST_ROWS, max(FEWEST_ROWS, PRODUCTS // max(1, products))).bit_length() - 1)
 
     def _in_chunks(
-        self, columns: "Sequence[memoryview[float]]", at_once: int, interval: Interval, level: float, deadline: float
+        self,
+        columns: "Sequence[memoryview[float]]",
+        at_once: int,
+        interval: Interval,
+        level: float,
+        deadline: float,
+        is_gone: Callable[[], bool],
     ) -> Prediction:
         """Predict in chunks, between which R is free for others; raises RError where R has to be asked for all.
 
@@ -150,6 +158,8 @@ class Model:
         for start in starts:
             if parts:
                 runtime.give_way()
+            if is_gone():
+                raise ClientGone
             chunk = [column[start : None if start == starts[-1] else start + at_once] for column in columns]
             x = chunk[0] if len(chunk) == 1 else array("d", b"".join(chunk))
             asked = self._prepared, x, len(chunk[0]), interval, level, deadline

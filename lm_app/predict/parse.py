@@ -65,13 +65,15 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     """
     if request.content_type not in ("application/json", "text/csv"):
         raise UnsupportedMediaType(request.content_type or "none")
-    if "HTTP_TRANSFER_ENCODING" in request.META:
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("wsgi.input_terminated"):
         raise LengthRequired()
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
         content = request.body
     except RequestDataTooBig:
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.") from None
+        content = None
+    if content is None or len(content) > most:
+        raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.")
     check_marks(content, request.content_type, predictors)
     errors = Errors()
     options = _options(request.GET, errors)

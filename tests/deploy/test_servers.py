@@ -41,7 +41,7 @@ def test_retraining_while_clients_ask_fails_no_request(serve: StartServer, model
         while not stop.is_set():
             answers.add(server.get("/lm/api/predict/29.5"))
 
-    with serve("gunicorn gthread") as server, ThreadPoolExecutor(4) as clients:
+    with serve("gunicorn") as server, ThreadPoolExecutor(4) as clients:
         asking = [clients.submit(ask, server) for _ in range(4)]
         time.sleep(0.3)
         change_data(models, "55,32", "75,32")
@@ -63,7 +63,7 @@ def test_docs_and_assets_under_gunicorn_without_debug(serve: StartServer) -> Non
 
 
 def test_below_a_path_of_a_proxy_links_and_assets_have_it(serve: StartServer) -> None:
-    with serve("gunicorn gthread", SCRIPT_NAME="/stats") as server:
+    with serve("gunicorn", SCRIPT_NAME="/stats") as server:
         assert server.get("/lm/api/predict/29.5") == b"47.736486"
         assert b'href="/stats/lm/api/docs"' in server.get("/lm")
         page = server.get("/lm/api/docs").decode()
@@ -87,7 +87,7 @@ def cpus_of_workers(server: Server) -> list[set[frozenset[int]]]:
 @pytest.mark.parametrize("pinned", [True, False])
 def test_each_gunicorn_worker_keeps_to_a_cpu_of_its_own(serve: StartServer, pinned: bool) -> None:
     cpus = frozenset(os.sched_getaffinity(0))
-    with serve("gunicorn gthread", WEB_CONCURRENCY="2", PIN_WORKERS=str(pinned)) as server:
+    with serve("gunicorn", WEB_CONCURRENCY="2", PIN_WORKERS=str(pinned)) as server:
         while server.log.read_text().count("Booting worker") < 2:
             time.sleep(0.1)
         time.sleep(0.5)  # from the log's line to the setting
@@ -111,7 +111,7 @@ def test_a_wrong_setting_of_gunicorn_is_one_line(name: str, value: str) -> None:
 
 
 def test_a_long_url_gets_our_answer_under_gunicorn(serve: StartServer) -> None:
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         status, detail = server.refusal(f"/lm/api/predict/{'9' * 10_000}")
         assert (status, "such as 29.5" in detail) == (422, True)
 
@@ -127,7 +127,7 @@ def test_gunicorn_without_a_trained_model_serves_the_pages(serve: StartServer, m
 
 def test_r_leaves_no_folder_behind(serve: StartServer, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
-    with serve("gunicorn gthread", TMPDIR=str(tmp_path / "tmp")) as server:
+    with serve("gunicorn", TMPDIR=str(tmp_path / "tmp")) as server:
         server.get("/lm/api/predict/29.5")
         assert len(list((tmp_path / "tmp").glob("Rtmp*"))) == 1
         server.interrupt()

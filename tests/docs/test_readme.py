@@ -61,7 +61,7 @@ ELSEWHERE = [
 def test_requests_are_answered_as_shown(serve: StartServer, tmp_path: Path) -> None:
     requests = [(command, answer) for command, answer in commands() if command.startswith(("curl ", "printf "))]
     assert len(requests) >= 8
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         for command, answer in requests:
             shell = command.replace("curl", "curl -s").replace("localhost:8000", server.url)
             done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=True, cwd=tmp_path)

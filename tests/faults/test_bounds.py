@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -21,12 +20,10 @@ LEVELS, ROWS = 500, 60_000
 
 def test_a_worker_ends_where_r_cannot_be_interrupted_and_others_go_on(serve: StartServer, models: Path) -> None:
     """One product of large matrices in which R never looks at its clock, and which can't be done in chunks."""
-    rows = "".join(f"{i % 17},{1 + i % 7},l{i % LEVELS}\n" for i in range(3 * LEVELS))
-    write_model(models, name="slow", formula="y ~ log(x) + g", rows=f"y,x,g\n{rows}", factors={"g": []})
-    update("slow", force=True)
+    write_slow_model(models)
     body = json.dumps({"x": [-1, *[2] * (ROWS - 1)], "g": [f"l{i % LEVELS}" for i in range(ROWS)]}).encode()
     url = "/lm/api/models/slow/predict?interval=prediction&extrapolation=flag"
-    with serve("gunicorn gthread", WEB_CONCURRENCY="2", LM_MAX_SECONDS="1") as server, ThreadPoolExecutor(1) as client:
+    with serve("gunicorn", WEB_CONCURRENCY="2", LM_MAX_SECONDS="1") as server, ThreadPoolExecutor(1) as client:
         asking = client.submit(ask, server, url, body)
         answered = 0
         while not asking.done():
@@ -36,6 +33,21 @@ def test_a_worker_ends_where_r_cannot_be_interrupted_and_others_go_on(serve: Sta
         assert "R is at one call for more than 6 s; this process ends, to be replaced" in server.log.read_text()
         for _ in range(10):
             assert server.get("/lm/api/predict/29.5") == b"47.736486"
+
+
+def write_slow_model(models: Path) -> None:
+    """A model whose prediction intervals take R long."""
+    rows = "".join(f"{i % 17},{1 + i % 7},l{i % LEVELS}\n" for i in range(3 * LEVELS))
+    write_model(models, name="slow", formula="y ~ log(x) + g", rows=f"y,x,g\n{rows}", factors={"g": []})
+    update("slow", force=True)
+
+
+def slow_batch(models: Path) -> tuple[str, bytes]:
+    """The URL and the body of a batch that takes some seconds, in chunks."""
+    write_slow_model(models)
+    rows = 15_000
+    body = json.dumps({"x": [2] * rows, "g": [f"l{i % LEVELS}" for i in range(rows)]}).encode()
+    return "/lm/api/models/slow/predict?interval=prediction", body
 
 
 def ask(server: Server, url: str, body: bytes) -> None:
@@ -66,25 +78,25 @@ runtime.in_r(time.sleep, 60)
     assert done.stderr == "R is at one call for more than 0.5 s; this process ends, to be replaced\n"
 
 
+@pytest.mark.parametrize("kind", ["gunicorn", "gunicorn gthread"])
 def test_more_requests_than_may_wait_are_answered_503_at_once(
-    serve: StartServer, monkeypatch: pytest.MonkeyPatch
+    serve: StartServer, monkeypatch: pytest.MonkeyPatch, models: Path, kind: str
 ) -> None:
+    url, body = slow_batch(models)
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--threads=1")
-    with serve("gunicorn gthread", LM_MAX_WAITING="2") as server, ThreadPoolExecutor(2) as clients:
-        address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
-        with socket.create_connection(address) as holding:
-            # the one thread waits for the rest of this
-            head = "POST /lm/api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            holding.sendall(f"{head}Content-Length: 100\r\n\r\n[".encode())
-            time.sleep(0.3)
-            waiting = [clients.submit(server.get, "/lm/api/predict/29.5") for _ in range(2)]
-            time.sleep(0.3)
-            begin = time.monotonic()
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                server.get("/lm/api/predict/29.5")
-            assert time.monotonic() - begin < 0.5
-            with refused.value as answer:
-                assert (answer.code, answer.headers["Retry-After"]) == (503, "1")
-                assert json.load(answer)["detail"].startswith("More requests wait here than the server takes on")
-                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    with serve(kind, LM_MAX_WAITING="2") as server, ThreadPoolExecutor(3) as clients:
+        holding = clients.submit(ask, server, url, body)
+        time.sleep(0.5)
+        waiting = [clients.submit(server.get, "/lm/api/predict/29.5") for _ in range(2)]
+        time.sleep(0.3)
+        begin = time.monotonic()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            server.get("/lm/api/predict/29.5")
+        assert time.monotonic() - begin < 0.5
+        with refused.value as answer:
+            assert (answer.code, answer.headers["Retry-After"]) == (503, "1")
+            assert json.load(answer)["detail"].startswith("More requests wait here than the server takes on")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert not holding.done()
         assert [request.result() for request in waiting] == [b"47.736486"] * 2
+        holding.result()

@@ -61,7 +61,7 @@ def worker_memory(server: Server) -> int:
 
 def fuzz(serve: StartServer, attack: Callable[[Server], None]) -> None:
     """Start a server, attack it, and see that it is the same afterwards."""
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         for _ in range(20):
             assert server.get(f"{URL}/29.5") == b"47.736486"
         [worker] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()

@@ -45,7 +45,7 @@ def ask(server: Server, stop: threading.Event, seed: int) -> tuple[int, int, int
 
 def test_kills_lose_connections_and_make_nothing_wrong(serve: StartServer) -> None:
     stop, chance, kills = threading.Event(), random.Random(1), 0
-    with serve("gunicorn gthread", WEB_CONCURRENCY="2") as server, ThreadPoolExecutor(CLIENTS) as pool:
+    with serve("gunicorn", WEB_CONCURRENCY="2") as server, ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(ask, server, stop, seed) for seed in range(CLIENTS)]
         try:
             end = time.monotonic() + SECONDS

@@ -30,7 +30,7 @@ def peak_memory(pid: int) -> int:
 
 
 def test_bodies_of_millions_of_values_are_refused_before_these_are_made(serve: StartServer) -> None:
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         for name, (body, content_type) in BODIES.items():
             with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as asking:
                 asking.request("POST", URL, body, {"Content-Type": content_type})

@@ -39,12 +39,12 @@ def seconds_of_a_start(server: Server) -> float:
 
 def test_a_worker_starts_in_less_than_half_a_second(serve: StartServer) -> None:
     """Of CPU time, as other jobs of this machine take theirs; the least of five."""
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         assert min(seconds_of_a_start(server) for _ in range(5)) < 0.5
 
 
 def test_sigterm_waits_until_a_load_balancer_has_noticed(serve: StartServer) -> None:
-    with serve("gunicorn gthread", SHUTDOWN_DELAY="2") as server:
+    with serve("gunicorn", SHUTDOWN_DELAY="2") as server:
         begin = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         answered = 0
@@ -59,7 +59,7 @@ def test_sigterm_waits_until_a_load_balancer_has_noticed(serve: StartServer) -> 
 
 
 def test_a_second_sigterm_ends_the_pause(serve: StartServer) -> None:
-    with serve("gunicorn gthread", SHUTDOWN_DELAY="60") as server:
+    with serve("gunicorn", SHUTDOWN_DELAY="60") as server:
         server.process.send_signal(signal.SIGTERM)
         time.sleep(1.5)
         assert server.process.poll() is None
@@ -68,12 +68,12 @@ def test_a_second_sigterm_ends_the_pause(serve: StartServer) -> None:
 
 
 def test_ctrl_c_waits_for_nothing(serve: StartServer) -> None:
-    with serve("gunicorn gthread", SHUTDOWN_DELAY="60") as server:
+    with serve("gunicorn", SHUTDOWN_DELAY="60") as server:
         assert server.interrupt() < 5
 
 
 def test_without_the_setting_the_port_closes_at_once(serve: StartServer) -> None:
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=20) == 0
 

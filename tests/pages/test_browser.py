@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 
 
 def test_swagger_try_it_out_predicts(serve: StartServer, browser: Browser) -> None:
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         page = browser.new_page()
         requested: list[str] = []
         errors: list[str] = []

@@ -164,7 +164,7 @@ car = MtcarsObservation(wt=2.6, qsec=17, am=MtcarsObservationAm.MANUAL)
 [many] = mtcars_predict_many.sync(client=client, body=[car], interval=MtcarsPredictManyInterval.CONFIDENCE).predictions
 print(one.fit == many.fit, many.lower < many.fit < many.upper)
 """
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         (tmp_path / "openapi.json").write_bytes(server.get("/lm/api/openapi.json"))
         subprocess.run(
             [Path(sys.executable).with_name("openapi-python-client"), "generate", "--path", "openapi.json",
@@ -179,7 +179,7 @@ print(one.fit == many.fit, many.lower < many.fit < many.upper)
 
 
 def test_schemathesis_finds_nothing(serve: StartServer) -> None:
-    with serve("gunicorn gthread") as server:
+    with serve("gunicorn") as server:
         done = subprocess.run(
             [Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}/lm/api/openapi.json",
              "--checks", "all", "--max-examples", "30", "--generation-deterministic"],

@@ -170,7 +170,7 @@ def test_200_publications_and_rollbacks_under_load(serve: StartServer, models: P
         return asked
 
     right: dict[str, float] = {}
-    with serve("gunicorn gthread", WEB_CONCURRENCY="2") as server, ThreadPoolExecutor(3) as clients:
+    with serve("gunicorn", WEB_CONCURRENCY="2") as server, ThreadPoolExecutor(3) as clients:
         asking = [clients.submit(ask, server.url) for _ in range(3)]
         for i in range(200):
             if i % 4 == 3:

@@ -97,7 +97,7 @@ def test_after_the_set_up_versions_are_signed_and_a_server_needs_no_private_key(
     update = [sys.executable, "manage.py", "runscript", "update_lm", "--script-args", "timedistance", "--quiet"]
     subprocess.run(update, cwd=ROOT, env={**os.environ, **keys, "LM_MODELS_DIR": str(models)}, check=True)
     assert live_file(models, "signature").read_bytes().startswith(b"ed25519\n")
-    with serve("gunicorn gthread", LM_VERIFY_KEY=keys["LM_VERIFY_KEY"], LM_SIGNING_KEY="") as server:
+    with serve("gunicorn", LM_VERIFY_KEY=keys["LM_VERIFY_KEY"], LM_SIGNING_KEY="") as server:
         assert server.get(PREDICTION) == b"47.736486"
         assert server.refusal("/lm/api/models/mtcars")[0] == 503  # signed by the key of the tests
         assert "LM_VERIFY_KEY is not set" not in server.log.read_text()
