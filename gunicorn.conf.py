@@ -56,7 +56,7 @@ limit_request_line = 0
 graceful_timeout = 20
 # Workers start from what is imported once, R not: a new one answers in half the time; see docs/decisions/0007. So
 # that SIGHUP replaces the workers, and reads these settings anew, but no code: SIGUSR2 starts another master for that.
-preload_app = "--reload" not in [*sys.argv, *os.environ.get("GUNICORN_CMD_ARGS", "").split()]
+preload_app = "--reload" not in sys.argv
 # No worker is replaced after a number of requests: memory stays as it is; see docs/decisions/0003.
 max_requests = 0
 if os.environ.get("WEBSITE_HOSTNAME"):
