@@ -39,7 +39,7 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
-	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_kills.py
+	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py
 
 .PHONY: audit
 audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs
@@ -75,7 +75,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl r-cran-mass r-cran-testthat
+	$(APT) curl r-cran-mass r-cran-testthat strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 
