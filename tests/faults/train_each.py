@@ -34,7 +34,7 @@ def train_each(formulas: list[str], data: Path) -> Counter[str]:
 def train(formula: str, data: Path) -> str:
     """What comes of it."""
     try:
-        report = create("random", data, {"formula": formula})
+        report = create("random", data, {"formula": formula, "factors": {"g": [], "h": []}})
     except TookTooLong:
         sys.exit(f"R is busy with {formula!r}")  # and nothing can stop it
     except LmError:
