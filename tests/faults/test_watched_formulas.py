@@ -69,7 +69,7 @@ def is_allowed(line: str, folder: Path) -> bool:
         return True
     paths = [os.path.normpath(os.path.join(found["folder"] or "", found["path"])) for found in PATH.finditer(arguments)]
     places = [str(folder)]
-    if name in ("open", "openat") and not re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", arguments):
+    if name in ("open", "openat") and "O_RDONLY" in arguments and not re.search("O_CREAT|O_TRUNC", arguments):
         places += READ
     is_inside = [any(path == place or path.startswith(f"{place}/") for place in places) for path in paths]
     return bool(paths) and all(is_inside) and not any(path.startswith(str(folder / "here")) for path in paths)
