@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks import models, servers
+from benchmarks import soak as mixed
 from benchmarks.report import Ratio, Table
 from benchmarks.servers import ROOT, Server
 
@@ -397,25 +398,17 @@ def cost(command: list[str], where: Path) -> tuple[float, float]:
 
 
 def soak(bench: Bench) -> Findings:
-    """Ten minutes (200 times SECONDS) of all kinds of requests: no error, and memory stays as it is."""
-    requests = [
-        bench.get(),
-        bench.distance.by_names("prediction"),
-        bench.ten.post("records"),
-        *(bench.distance.post(shape, 1000, "prediction") for shape in ("columns", "records", "csv")),
-    ]
-    sizes: list[float] = []
-    rows = []
+    """Half an hour (600 times SECONDS) of mixed load: nothing but what is due, and memory stays as it is."""
+    asked = mixed.kinds(bench.distance, bench.ten)
     with bench.ours() as ours:
-        begin = time.perf_counter()
-        while (now := time.perf_counter() - begin) < 200 * bench.seconds or len(sizes) < 5:
-            served = sum(bench.seconds * ours.rate(request, bench.seconds) for request in requests)
-            sizes.append(servers.memory(ours.worker())["RSS"])
-            rows.append([f"{now / 60:.1f}", f"{served:,.0f}", f"{sizes[-1]:.1f}"])
-    fifth = len(sizes) // 5
-    growth = statistics.median(sizes[-fifth:]) / statistics.median(sizes[fifth : 2 * fifth])
-    yield Ratio("memory at the end of the soak, against after its first fifth", growth, at_most=1.02)
-    yield Table("Soak", ["minute", "requests", "RSS MB"], rows)
+        sizes, found, published = mixed.load(ours, bench.models, asked, 600 * bench.seconds)
+    yield Ratio("memory in the last fifth of the soak, against the second", mixed.growth(sizes), at_most=1.05)
+    yield Table("Soak: MB (RSS) of the worker", ["fifth", "least", "median", "most"], mixed.fifths(sizes))
+    yield Table(
+        f"Soak: what was answered, beside {published} publications",
+        ["request", "status", "how often"],
+        [[*what, f"{count:,}"] for what, count in sorted(found.items())],
+    )
 
 
 ALL = {part.__name__: part for part in (single, batch, startup, memory, growth, loading, beside, training)}

@@ -11,6 +11,7 @@
 #' @return A list: `model`, `rows` (their numbers), `left_out` (see count_rows()) and `steps` (what
 #'   step() printed). Refuses where R can't fit this formula to these data.
 fit_model <- function(request, data, stepwise = "none", na = "omit") {
+  check_crossed(formula(request$terms), data)
   all_rows <- data
   data <- rows_for_poly(request, data)
   model <- run_lm(request, data)

@@ -138,3 +138,54 @@ poly_width <- function(values, degree) {
   count <- sum(!numbers)
   choose(count + degree, degree) - 1
 }
+
+#' Refuse a formula whose interaction() crosses what may have any number of values
+#'
+#' It makes a level of each combination of the values in the rows that it gets, before R sees which
+#' are known: a request of 3,000 rows would have it make 9,000,000.
+#'
+#' @param formula The formula, in which no "." stands.
+#' @param data Its columns.
+check_crossed <- function(formula, data) {
+  has_few <- function(name) {
+    !name %in% names(data) ||
+      is.character(data[[name]]) ||
+      is.factor(data[[name]]) ||
+      is.logical(data[[name]]) ||
+      is.numeric(data[[name]]) && is_only_a_factor(name, formula[[3]])
+  }
+  for (part in calls_of("interaction", formula[[3]])) {
+    crossed <- Filter(function(x) !has_few_values(x, has_few), as.list(part)[-1])
+    if (length(crossed) > 0) {
+      refuse(
+        "formula '",
+        deparse1(formula),
+        "': interaction() would cross any number of values of ",
+        toString(vapply(crossed, brief, "")),
+        "; give the levels, such as factor(x, levels = c(4, 6, 8)), or classes by cut()"
+      )
+    }
+  }
+}
+
+# Those whose values are few, whatever they are given.
+# fmt: skip
+make_few_values <- c(
+  "cut", comparisons, "!", "&", "|", "as.logical", "weekdays", "months", "quarters"
+)
+
+has_few_values <- function(part, has_few) {
+  if (is.name(part)) {
+    return(has_few(as.character(part)))
+  }
+  name <- call_name(part)
+  if (!is.call(part) || name %in% make_few_values) {
+    return(TRUE)
+  }
+  arguments <- as.list(part)[-1]
+  formal <- match_arguments(names(formula_functions[[name]]), arguments)
+  if (name %in% c("factor", "ordered") && "levels" %in% formal) {
+    return(TRUE)
+  }
+  all(vapply(arguments[!formal %in% "test"], has_few_values, TRUE, has_few)) # ifelse()'s
+}

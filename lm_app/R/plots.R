@@ -79,6 +79,9 @@ fitted_line <- function(model, data) {
   if (length(name) != 1 || !(is.numeric(data[[name]]) || is_date(data[[name]]))) {
     return(NULL)
   }
+  if (is_only_a_factor(name, formula(model)[[3]])) {
+    return(NULL) # interaction(x, x) would cross all 200
+  }
   x <- data[[name]]
   along <- setNames(data.frame(seq(min(x), max(x), length.out = 200)), name)
   band <- function(interval) suppressWarnings(predict(model, along, interval = interval))

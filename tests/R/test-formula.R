@@ -695,3 +695,40 @@ test_that("the number of columns is estimated from the data's levels", {
     "formula 'f': it has more than 5000 columns; name the terms that you need"
   )
 })
+
+test_that("interaction() crosses what has few values only", {
+  data <- data.frame(y = 1:12, x = 1:12 / 3, n = rep(1:3, 4), g = rep(c("a", "b"), 6))
+  data$f <- factor(data$g)
+  data$l <- data$n > 1
+  data$day <- as.Date("2024-01-01") + 1:12
+  for (few in list(
+    y ~ interaction(g, f, l, n, sep = ":"),
+    y ~ interaction(n, n) + x,
+    y ~ stats::offset(x) + base::interaction(factor(n), as.factor(n)),
+    y ~ interaction(x > 1, cut(x, c(0, 2, 4)), weekdays(day), !(x <= 2)),
+    y ~ interaction(factor(x, c(1, 2)), ordered(x, levels = 1:2)),
+    y ~ interaction(ifelse(x > 2, "a", "b"), ifelse(no = g, yes = f, test = x > 1)),
+    y ~ x + log(n)
+  )) {
+    expect_no_error(check_crossed(few, data))
+  }
+  many <- "interaction() would cross any number of values of "
+  for (formula in list(
+    y ~ interaction(g, n) + n,
+    y ~ interaction((n), n),
+    y ~ interaction(g, day),
+    y ~ interaction(g, round(x)),
+    y ~ interaction(g, ifelse(x > 2, x, 0)),
+    y ~ interaction(factor(I(n / 2)), g)
+  )) {
+    expect_refusal(check_crossed(formula, data), many)
+  }
+  expect_refusal(
+    train_quietly(data, "y ~ interaction(I(n + 0), abs(x))"),
+    paste0(
+      "formula 'y ~ interaction(I(n + 0), abs(x))': ",
+      many,
+      "I(n + 0), abs(x); give the levels, such as factor(x, levels = c(4, 6, 8)), or classes by cut()"
+    )
+  )
+})

@@ -20,6 +20,7 @@ formulas <- c(
   "mpg ~ ordered(gear)",
   "mpg ~ interaction(gear, am)",
   "mpg ~ interaction(gear)",
+  "mpg ~ interaction(gear, gear, gear)",
   "log(mpg) ~ log(wt)",
   "mpg ~ day",
   "fast ~ wt",

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
 from lm_app.errors import LmError, RError, TrainingError
@@ -99,3 +100,18 @@ def test_a_dry_run_of_a_new_model_is_bounded(
     assert "LM_TRAINING_BYTES" in refusal(
         capsys, "update_lm", "new", "--data", data, "--formula", "time ~ g", "--dry-run"
     )
+
+
+def test_interaction_crosses_no_numbers_that_requests_bring(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_model(models, formula="time ~ interaction(round(distance), abs(distance))")
+    assert "cross any number of values" in refusal(capsys, "update_lm", "timedistance", "--force")
+
+
+def test_interaction_crosses_numbers_of_the_training(models: Path, client: Client) -> None:
+    rows = "time,a,b\n" + "".join(f"{i + i % 5},{i % 4},{i % 3}\n" for i in range(40))
+    write_model(models, rows=rows, formula="time ~ interaction(a, b)", units=None)
+    runscript("update_lm", "timedistance", "--force", "--quiet")
+    columns = {"a": [i / 1000 for i in range(3000)], "b": [i / 1500 for i in range(3000)]}
+    answer = client.post("/lm/api/predict", columns, content_type="application/json")
+    assert answer.status_code == 422
+    assert "a is 0.001; it must be one of 0, 1, 2, 3" in answer.json()["detail"]
