@@ -15,13 +15,14 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from benchmarks import models, servers
+from benchmarks import models, servers, serving
 from benchmarks import soak as mixed
 from benchmarks.report import Ratio, Table
 from benchmarks.servers import ROOT, Server
 
 Findings = Iterator[Ratio | Table]
 INTERVALS = ["none", "prediction"]
+GUNICORNS_THREADS = "--worker-class=ml_api.threads.Threads"
 LEVELS, COLUMNS = [10, 100, 200, 400, 1000], [10, 50, 200]
 
 
@@ -82,44 +83,120 @@ def single(bench: Bench) -> Findings:
     with ExitStack() as stack:
         ours = stack.enter_context(bench.ours())
         one_thread = stack.enter_context(bench.ours("--threads=1"))
-        eight_threads = stack.enter_context(bench.ours("--threads=8"))
+        four_threads = stack.enter_context(bench.ours("--threads=4"))
+        gunicorns = stack.enter_context(bench.ours(GUNICORNS_THREADS))
         peers = {name: stack.enter_context(server) for name, server in bench.peers().items()}
         asked = {  # what is close to each other here is measured close to each other in time
             "GET": (ours, bench.get()),
+            "GET, gunicorn's threads": (gunicorns, bench.get()),
             "an empty Ninja route": (ours, bench.get("/benchmarks/empty")),
             "a plain Django view": (ours, bench.get("/benchmarks/plain")),
             "GET by name": (ours, bench.distance.by_names()),
             "GET with prediction interval": (ours, bench.distance.by_names("prediction")),
             "POST with 10 predictors": (ours, bench.ten.post("records")),
             "GET, 1 thread": (one_thread, bench.get()),
-            "GET, 8 threads": (eight_threads, bench.get()),
+            "GET, 4 threads": (four_threads, bench.get()),
             **{name: (server, server.first) for name, server in peers.items()},
         }
         for server, request in asked.values():
             request.check(server.ask(request))
             server.rate(request, 1)  # warm up
-        rates = bench.interleaved(
-            {name: partial(server.rate, request, bench.seconds) for name, (server, request) in asked.items()}
-        )
-    for measure, over, under, target in [
-        ("single GET, against an empty Ninja route", "GET", "an empty Ninja route", 0.9),
-        ("the same, against a plain Django view", "GET", "a plain Django view", None),
-        ("the same, against the original's way", "GET", "the original's way", 4),
-        ("the same, against plumber", "GET", "plumber", 17),
-        ("the same, against FastAPI + scikit-learn", "GET", "FastAPI + scikit-learn", 1.15),
-        ("the same, against FastAPI + scikit-learn, tuned", "GET", "FastAPI + scikit-learn, tuned", 1.15),
-        ("the same, against FastAPI + statsmodels", "GET", "FastAPI + statsmodels", 2.2),
-        ("the same, against FastAPI + statsmodels, tuned", "GET", "FastAPI + statsmodels, tuned", 2.2),
+        costs: dict[str, list[float]] = {name: [] for name in asked}
+
+        def measure(name: str) -> float:
+            server, request = asked[name]
+            pid = server.answering()
+            before = serving.processor(pid)
+            rate = server.rate(request, bench.seconds)
+            costs[name].append(1e6 * (serving.processor(pid) - before) / (rate * bench.seconds))
+            return rate
+
+        rates = bench.interleaved({name: partial(measure, name) for name in asked})
+    for measured, over, under, target in [
+        ("single GET, against an empty Ninja route", "GET", "an empty Ninja route", 0.8),
+        ("the same, against a plain Django view", "GET", "a plain Django view", 0.55),
+        ("the same, against the original's way", "GET", "the original's way", 7),
+        ("the same, against plumber", "GET", "plumber", 30),
+        ("the same, against FastAPI + scikit-learn", "GET", "FastAPI + scikit-learn", None),
+        ("the same, against FastAPI + scikit-learn, tuned", "GET", "FastAPI + scikit-learn, tuned", 1.25),
+        ("the same, against FastAPI + statsmodels", "GET", "FastAPI + statsmodels", None),
+        ("the same, against FastAPI + statsmodels, tuned", "GET", "FastAPI + statsmodels, tuned", 2.5),
+        ("the same, against gunicorn's threads", "GET", "GET, gunicorn's threads", None),
         ("POST of one observation, 10 predictors, against the single GET", "POST with 10 predictors", "GET", 0.75),
-        ("one prediction interval, against the single GET", "GET with prediction interval", "GET", 0.6),
-        ("8 threads against 1 thread", "GET, 8 threads", "GET, 1 thread", 0.85),
+        ("one prediction interval, against the single GET", "GET with prediction interval", "GET", 0.9),
+        ("4 threads against 1 thread", "GET, 4 threads", "GET, 1 thread", 0.9),
     ]:
-        yield Ratio(measure, ratio(rates[over], rates[under]), at_least=target)
+        yield Ratio(measured, ratio(rates[over], rates[under]), at_least=target)
+    yield Ratio(
+        "processor time of a single GET, against gunicorn's threads",
+        ratio(costs["GET"], costs["GET, gunicorn's threads"]),
+        at_most=0.55,
+    )
     yield Table(
         "One prediction",
-        ["what", "requests/s"],
-        [[name, f"{statistics.median(samples):,.0f}"] for name, samples in rates.items()],
+        ["what", "requests/s", "us of processor time"],
+        [serving.median_row(name, samples, costs[name]) for name, samples in rates.items()],
     )
+
+
+def slow(bench: Bench) -> Findings:
+    """Single predictions beside clients that stall, with our worker and with gunicorn's threads."""
+    batch = bench.distance.post("columns", 20_000).body or b""
+    rows: list[list[str]] = []
+    worst = 0.0
+    for name, options in {"ours": [], "gunicorn's threads": [GUNICORNS_THREADS]}.items():
+        seconds = 3 * bench.seconds if name == "ours" else bench.seconds
+        with bench.ours(*options) as server:
+            alone = serving.probe(server, bench.get(), seconds)
+            rows.append(serving.row(f"{name}: nobody", alone))
+        for kind, (at_once, then) in serving.kinds(batch).items():
+            count = serving.SLOW // 10 if kind == "answers never read" else serving.SLOW
+            with bench.ours(*options) as server, serving.slow_clients(server, count, at_once, then):
+                if kind == "answers never read":
+                    time.sleep(serving.PATIENCE)  # until they are answered
+                times = serving.probe(server, bench.get(), seconds)
+            rows.append(serving.row(f"{name}: {count} x {kind}", times))
+            if name == "ours" and "byte a second" in kind:
+                worst = max(worst, serving.percentile(times, 99) / serving.percentile(alone, 99))
+    yield Ratio("p99 beside 500 clients that send a byte a second, against alone", worst, at_most=2)
+    yield Table("Beside slow clients", ["beside", "answered", "median, ms", "p99, ms", "longest, ms"], rows)
+
+
+def publications(bench: Bench) -> Findings:
+    """Single predictions while 100 versions are published, beside load."""
+    cost([*models.training("timedistance"), "--force"], bench.models)
+    model, seconds = bench.models / "timedistance", 5 * bench.seconds
+    with bench.ours() as ours, ThreadPoolExecutor(1) as load:
+        waited = {}
+        for name, times in {"none": 0, "100": 100}.items():
+            loading = load.submit(ours.rate, bench.get(), seconds + 1)
+            time.sleep(0.5)
+            waited[name] = ours.waits(
+                bench.get(),
+                partial(serving.publish_in_turn, model, times, seconds) if times else partial(time.sleep, seconds),
+            )
+            loading.result()
+    p99 = {name: percentile(times, 99) for name, times in waited.items()}
+    yield Ratio("p99 during 100 publications, against none", p99["100"] / p99["none"], at_most=3)
+    yield Table(
+        "Single predictions beside load, while versions are published",
+        ["publications", "answered", "median, ms", "p99, ms", "longest, ms"],
+        [serving.row(name, times) for name, times in waited.items()],
+    )
+
+
+def ending(bench: Bench) -> Findings:
+    """SIGTERM beside 32 busy clients."""
+    rows: list[list[str]] = []
+    losses = 0
+    for name, options in {"ours": [], "gunicorn's threads": [GUNICORNS_THREADS]}.items():
+        for _ in range(3):
+            with bench.ours(*options) as server:
+                answered, lost, seconds = serving.lost_at_the_end(server, bench.get())
+            rows.append([name, f"{answered:,}", str(lost), f"{seconds:.2f}"])
+            losses += lost if name == "ours" else 0
+    yield Ratio("requests lost at SIGTERM beside 32 busy clients", losses, at_most=0)
+    yield Table("SIGTERM beside 32 busy clients", ["worker", "answered", "lost", "seconds"], rows)
 
 
 def batch(bench: Bench) -> Findings:
@@ -151,9 +228,9 @@ def batch(bench: Bench) -> Findings:
         "batch of 100,000 as columns: plumber's time against ours", ratio(times["plumber"], largest["columns"]), 5
     )
     for measure, over, under, most in [
-        ("the same: our time against the floor's", largest["columns"], times["the floor"], 1.8),
-        ("batch of 100,000 as records, against columns, time", largest["records"], largest["columns"], 4),
-        ("batch of 100,000 as CSV, against columns, time", largest["csv"], largest["columns"], 4),
+        ("the same: our time against the floor's", largest["columns"], times["the floor"], 1.6),
+        ("batch of 100,000 as records, against columns, time", largest["records"], largest["columns"], 3),
+        ("batch of 100,000 as CSV, against columns, time", largest["csv"], largest["columns"], 3),
     ]:
         yield Ratio(measure, ratio(over, under), at_most=most)
     milliseconds = {name: f"{1000 * statistics.median(samples):,.2f}" for name, samples in times.items()}
@@ -185,22 +262,26 @@ def memory(bench: Bench) -> Findings:
     bare = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.bare"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    with bare, bench.ours() as ours:
+    with bare, bench.ours() as ours, bench.ours(GUNICORNS_THREADS) as gunicorns:
         assert bare.stdout
         bare.stdout.readline()
         worker = ours.worker()
         found = {"bare process": servers.memory(bare.pid)}
         for request in (bench.get(), bench.distance.by_names("prediction"), bench.ten.post("records")):
             ours.rate(request, bench.seconds)
+            gunicorns.rate(request, bench.seconds)
+        threads = servers.memory(gunicorns.worker())
         found["worker after single predictions"] = servers.memory(worker)
         for shape, interval in product(("columns", "records", "csv"), INTERVALS):
             ours.time(bench.distance.post(shape, models.BATCH, interval), bench.seconds)
         found["and after batches of 100,000"] = servers.memory(worker)
         bare.communicate()
     base, single, batches = found.values()
+    found["worker of gunicorn's threads, after the same"] = threads
     # RSS: of what gunicorn's two processes share, PSS would count only a half for the worker.
     yield Ratio("memory (RSS) of a worker against a bare process", single["RSS"] / base["RSS"], at_most=1.15)
-    yield Ratio("the same after batches of 100,000", batches["RSS"] / base["RSS"])
+    yield Ratio("the same, against a worker of gunicorn's threads", single["RSS"] / threads["RSS"], at_most=1.1)
+    yield Ratio("memory after batches of 100,000, against a bare process", batches["RSS"] / base["RSS"])
     rows = [[name, *(f"{value:.0f}" for value in kinds.values())] for name, kinds in found.items()]
     yield Table("Memory: MB", ["process", *base], rows)
 
@@ -411,5 +492,8 @@ def soak(bench: Bench) -> Findings:
     )
 
 
-ALL = {part.__name__: part for part in (single, batch, startup, memory, growth, loading, beside, training)}
+ALL = {
+    part.__name__: part
+    for part in (single, slow, publications, ending, batch, startup, memory, growth, loading, beside, training)
+}
 ON_REQUEST = {"soak": soak}

@@ -4,6 +4,7 @@ Prints the results; where all parts were measured, writes them to benchmarks/RES
 
     parts.py              what is measured, and against what
     soak.py               mixed load for half an hour
+    serving.py            slow clients, publications, the end
     servers.py            the processes that are measured, and what asks them; wrk.lua
     models.py             models, observations, and R's own answers; expected.R
     report.py             the results as Markdown

@@ -184,6 +184,11 @@ class Server:
             asking.result()
         return times
 
+    def answering(self) -> int:
+        """The process id of what answers: a worker, or the server itself where it has none."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else self.process.pid
+
     def worker(self) -> int:
         """The process id of gunicorn's one worker."""
         [worker] = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
