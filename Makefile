@@ -15,7 +15,7 @@ help: ## Show this help
 
 .PHONY: run
 run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000)
-	PORT=$(PORT) exec $(BIN)/gunicorn ml_api.wsgi
+	PORT=$(PORT) exec $(BIN)/python -m ml_api --access-logfile -
 
 .PHONY: train
 train: .env .venv/installed ## Train all models

@@ -155,6 +155,7 @@ SERVERS = {
     "runserver": [sys.executable, "manage.py", "runserver", "{port}"],
     "gunicorn sync": [sys.executable, "-m", "gunicorn", "ml_api.wsgi", "--worker-class", "sync", "--workers", "2"],
     "gunicorn gthread": [sys.executable, "-m", "gunicorn", "ml_api.wsgi"],
+    "make run": [sys.executable, "-m", "ml_api", "--access-logfile", "-"],  # as the Makefile starts it
 }
 StartServer = Callable[..., AbstractContextManager[Server]]
 
