@@ -14,7 +14,7 @@ help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000)
+run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
 	PORT=$(PORT) exec $(BIN)/python -m ml_api --access-logfile -
 
 .PHONY: train
@@ -75,7 +75,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl r-cran-mass r-cran-testthat
+	$(APT) curl nodejs r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 
