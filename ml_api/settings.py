@@ -77,6 +77,14 @@ MIDDLEWARE = [
     "ml_api.gate.bounded_bodies",
     "django.middleware.common.CommonMiddleware",  # checks the Host against ALLOWED_HOSTS
 ]
+# The origins whose pages may ask. Without any, nothing looks at a request for it.
+CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
+if CORS_ALLOWED_ORIGINS:
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")  # its headers are for errors, too
+    CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
+    CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
+    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
+    CORS_EXPOSE_HEADERS = ["LM-Model", "LM-Version", "ETag", "Allow", "Retry-After"]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
 WSGI_APPLICATION = "ml_api.wsgi.application"
