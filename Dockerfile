@@ -36,4 +36,4 @@ USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --start-period=30s --timeout=5s CMD ["python", "-c", \
     "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\") or 8000}/healthz', timeout=4)"]
-CMD ["gunicorn", "ml_api.wsgi"]
+CMD ["python", "-m", "ml_api"]

@@ -14,8 +14,8 @@ help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000)
-	PORT=$(PORT) exec $(BIN)/gunicorn ml_api.wsgi
+run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
+	PORT=$(PORT) exec $(BIN)/python -m ml_api --access-logfile -
 
 .PHONY: train
 train: .env .venv/installed ## Train all models
@@ -75,7 +75,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl r-cran-mass r-cran-testthat strace
+	$(APT) curl nodejs r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 

@@ -7,14 +7,18 @@ import gc
 import os
 import random
 import signal
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
-from ml_api.environment import boolean, natural, positive, private_key, public_keys
+from ml_api.environment import addresses, boolean, natural, port, positive
+from ml_api.gunicorn_log import ACCESS_FORMAT, Log
 from ml_api.log import RateLimit
 from ml_api.sockets import let_nobody_in
 
@@ -33,14 +37,25 @@ load_dotenv(Path(__file__).with_name(".env"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
+logger_class = Log
+access_log_format = ACCESS_FORMAT
+# IPv4 and IPv6 by one socket, where the system has both; some take localhost for ::1.
+host = "0.0.0.0"
+with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+    probe.bind(("::", 0))
+    if not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+        host = "[::]"
 try:
-    # Ours, see post_fork and when_ready; read here, so that a wrong value is reported before a worker starts.
+    # All settings are read here, so that a wrong value is reported before a worker starts.
+    bind = f"{host}:{port('PORT', default=8000)}"
+    forwarded_allow_ips = ",".join(addresses("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1"))
     pin_workers = boolean("PIN_WORKERS", default=True)
     shutdown_delay = natural("SHUTDOWN_DELAY", default=0)
     # A worker for each CPU, as Python computes in one thread of a process at a time; see docs/decisions/0003.
     workers = positive("WEB_CONCURRENCY", default=min(max(2, len(os.sched_getaffinity(0))), 8))
-    public_keys("LM_VERIFY_KEY", private_key("LM_SIGNING_KEY"))  # Django's; each worker would print a traceback
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
+    settings.DEBUG  # noqa: B018 - reads Django's
+    import lm_app.engine  # noqa: F401 - asks whether there is R
 except ImproperlyConfigured as error:
     sys.exit(str(error))  # else gunicorn prints a traceback
 # So that single predictions get their turn beside large batches; see docs/decisions/0003.
@@ -67,17 +82,32 @@ forwarder_headers = ""  # a SCRIPT_NAME from a client would be an error 500
 control_socket_disable = True  # nothing here uses it, and its folder may be read-only
 
 
+def tell_url(server: Any) -> None:
+    """Write to the log which URL to open; on Azure, and at a Unix socket, that is not ours to know."""
+    from ml_api.hosts import url_to_open
+
+    address = server.LISTENERS[0].sock.getsockname()
+    if not settings.WEBSITE_HOSTNAME and isinstance(address, tuple):
+        answered = ", ".join(settings.ALLOWED_HOSTS)
+        server.log.info("Open %s (ALLOWED_HOSTS: %s)", url_to_open(address[1]), answered)
+
+
 def when_ready(server: Any) -> None:
     """Do before the fork what each worker would do; and make SIGTERM wait.
 
     Wait, as a load balancer goes on sending until it has noticed. A second SIGTERM ends the pause.
     """
     from lm_app.engine import runtime
+    from lm_app.errors import NotStarted
 
     if without_granian:
         server.log.warning(without_granian)
-    runtime.prepare()
+    try:
+        runtime.prepare()
+    except NotStarted as error:
+        sys.exit(str(error))
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
+    tell_url(server)
     stop = server.handle_term
 
     def close() -> None:
@@ -118,8 +148,6 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start R and read the models before the first request; never before the fork."""
-    from django.conf import settings
-
     from lm_app.engine import runtime
     from lm_app.errors import LmError
     from lm_app.store.live import live_model, live_models
@@ -130,7 +158,8 @@ def post_worker_init(worker: Any) -> None:
     try:
         live_model(settings.LM_DEFAULT_MODEL)
     except LmError as error:
-        worker.log.warning("%s", error)
+        where = f"LM_MODELS_DIR is {settings.LM_MODELS_DIR}, and LM_DEFAULT_MODEL {settings.LM_DEFAULT_MODEL}"
+        worker.log.warning("%s (%s)", error, where)
     runtime.end_where_stuck(settings.LM_MAX_SECONDS + 5)  # R stops by itself where it can
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()

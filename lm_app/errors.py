@@ -7,6 +7,7 @@ LmError
 ├── DataError               bytes are not a table
 ├── RError              422   R refused
 │   └── UnseenLevels
+├── NotStarted          503  R can't
 ├── Unknown             404
 │   ├── UnknownModel
 │   ├── UnknownKey
@@ -68,6 +69,15 @@ class RError(LmError):
     status = 422
 
 
+class NotStarted(LmError):
+    """There is no R in this process, as it can't start."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?")
+
+
 class UnseenLevels(RError):
     """R refused values of which the formula makes levels that the fit has not seen, such as a month."""
 
@@ -82,15 +92,17 @@ class Unknown(LmError):
 
     status = 404
     kind: ClassVar[str]
+    none: ClassVar[str] = "none"
 
     def __init__(self, name: str, names: Iterable[str]) -> None:
-        super().__init__(f"There is no {self.kind} {name!r}; there are: {', '.join(names)}.")
+        super().__init__(f"There is no {self.kind} {name!r}; there are: {', '.join(names) or self.none}.")
 
 
 class UnknownModel(Unknown):
     """There is no such model."""
 
     kind = "model"
+    none = "none, as LM_MODELS_DIR names no folder that holds any"
 
 
 class UnknownKey(Unknown):
@@ -110,10 +122,12 @@ class NotTrained(LmError):
 
     status = 503
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, damage: Exception | None = None) -> None:
+        """Say why the live version can't be, where there is one."""
+        why, remedy = (f": {damage}", "mend that, or train it anew") if damage else ("", "train it")
         super().__init__(
-            f"Model {name!r} has no version that can be served; "
-            f"train it: python manage.py runscript update_lm --script-args {name}"
+            f"Model {name!r} has no version that can be served{why}; "
+            f"{remedy}: python manage.py runscript update_lm --script-args {name}"
         )
 
 

@@ -15,7 +15,7 @@ from ninja.operation import Operation
 from lm_app.api import models_router, router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
-from ml_api.problems import problem_response, server_error
+from ml_api.problems import problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
 
@@ -61,9 +61,11 @@ api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_
 @api.exception_handler(LmError)
 def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
     """Answer an error of ours with its status; the log has those that an operator can mend."""
-    if error.status >= 500:
-        logger.error("%s: %s", path_of(request), error)
-    return problem_response(error.status, str(error), error.errors, error.headers)
+    response = problem_response(error.status, str(error), error.errors, error.headers)
+    if error.status < 500:
+        return response
+    logger.error("%s: %s", path_of(request), error)
+    return told(response)
 
 
 @api.exception_handler(TooManyFieldsSent)

@@ -1,7 +1,9 @@
 """Read settings from environment variables, strictly: what is not understood is an error, not a guess."""
 
 import os
+import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +16,7 @@ T = TypeVar("T")
 IMAGE_KEY = Path(__file__).resolve().parent.parent / "verify_key"
 """The public key by which an image's own models were signed; see the Dockerfile."""
 NEW_KEYS = "A new pair: python contrib/setup_env_and_terraform.py --new-signing-key"
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")  # as browsers send it: lower case
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -40,9 +43,56 @@ def positive(name: str, default: int) -> int:
     return natural(name, default, least=1)
 
 
+def port(name: str, default: int) -> int:
+    """Read the variable as a port; raises ImproperlyConfigured where it is none."""
+    value = natural(name, default, least=1)
+    if value > 65535:
+        raise ImproperlyConfigured(f"{name} has value '{value}'. Not a port: they end at 65535.")
+    return value
+
+
 def comma_separated(name: str, default: str = "") -> list[str]:
     """Read the variable's comma-separated parts, without blanks."""
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+    return [part.strip() for part in (os.environ.get(name) or default).split(",") if part.strip()]
+
+
+def addresses(name: str, default: str) -> list[str]:
+    """Read the variable as IP addresses and networks, or *; raises ImproperlyConfigured where it is something else.
+
+    Each of IPv4 comes twice, also as what a socket of IPv6 calls it: 10.0.0.1 as ::ffff:10.0.0.1.
+    """
+    found = []
+    for part in comma_separated(name, default):
+        found.append(part)
+        if part == "*":
+            continue
+        try:
+            network = ip_network(part)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}; write such as 10.0.0.1,10.1.0.0/16 or *.") from None
+        if network.version == 4:
+            found.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return found
+
+
+def origins(name: str) -> list[str]:
+    """Read the variable as origins of pages, or *; raises ImproperlyConfigured where one is none."""
+    found = comma_separated(name)
+    for origin in found:
+        if origin != "*" and not ORIGIN.fullmatch(origin):
+            raise ImproperlyConfigured(
+                f"{name} has {origin!r}. Not an origin: write scheme, host and port as browsers do, without a path, "
+                "such as https://www.example.org or http://localhost:3000; several with commas, or * for all."
+            )
+    return found
+
+
+def path(name: str) -> str:
+    """Read the variable as a path, without its last slash; raises ImproperlyConfigured where it is none."""
+    value = os.environ.get(name, "")
+    if value and not re.fullmatch(r"/[!-~]*", value):
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a path: it starts with a slash, such as /stats.")
+    return value.rstrip("/")
 
 
 def required(name: str, remedy: str) -> str:

@@ -1,5 +1,6 @@
 """The health route."""
 
+import logging
 from collections.abc import Callable
 
 from django.conf import settings
@@ -7,7 +8,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from lm_app.errors import LmError
 from lm_app.store.live import live_model
-from ml_api.problems import problem_response
+from ml_api.problems import problem_response, told
+
+logger = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthz"
 
@@ -23,7 +26,9 @@ def health(request: HttpRequest) -> HttpResponse:
     try:
         model = live_model(settings.LM_DEFAULT_MODEL)
     except LmError as error:
-        return problem_response(503, str(error))
+        detail = f"{error} (LM_DEFAULT_MODEL is {settings.LM_DEFAULT_MODEL!r})"
+        logger.warning("%s: %s", HEALTH_PATH, detail)
+        return told(problem_response(503, detail))
     return JsonResponse({"model": model.name, "version": model.version})
 
 

@@ -12,6 +12,8 @@ import orjson
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
+from ml_api.hosts import why_refused
+
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
@@ -44,6 +46,12 @@ def server_problem(status: int, detail: str) -> HttpResponse:
     return problem_response(status, detail, headers=headers | SECURITY_HEADERS)
 
 
+def told(response: HttpResponse) -> HttpResponse:
+    """Mark a response of which the log says why: Django would add a line that does not."""
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
 # Django's handlers (see ml_api/urls.py): for what happens before or outside the API.
 
 
@@ -51,8 +59,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400, such as for a Host that is not in ALLOWED_HOSTS. The log gets a line, and no traceback."""
     detail = "The server does not answer such a request."
     if isinstance(exception, DisallowedHost):
-        host = request.META.get("HTTP_HOST", "")[:100]
-        detail = f"The host {host!r} is not answered here; the setting ALLOWED_HOSTS lists those that are."
+        detail = why_refused(request.META.get("HTTP_HOST", ""))
     logger.warning("%s", detail)
     return problem_response(400, detail)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from ml_api import environment
+from ml_api import environment, hosts
 from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -15,7 +15,7 @@ SECRET_KEY = environment.required(
     "SECRET_KEY", "run 'python contrib/setup_env_and_terraform.py', which writes a random one to .env."
 )
 DEBUG = environment.boolean("DEBUG", default=False)
-ALLOWED_HOSTS = environment.comma_separated("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = hosts.checked(environment.comma_separated("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
 
 # Set by Azure's App Service: the host name. All that follows from it is for behind App Service only.
 WEBSITE_HOSTNAME = os.environ.get("WEBSITE_HOSTNAME", "")
@@ -80,6 +80,14 @@ MIDDLEWARE = [
     "ml_api.gate.bounded_bodies",
     "ml_api.middleware.known_host",
 ]
+# The origins whose pages may ask. Without any, nothing looks at a request for it.
+CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
+if CORS_ALLOWED_ORIGINS:
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")  # its headers are for errors, too
+    CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
+    CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
+    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
+    CORS_EXPOSE_HEADERS = ["LM-Model", "LM-Version", "ETag", "Allow", "Retry-After"]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
 WSGI_APPLICATION = "ml_api.wsgi.application"
@@ -87,14 +95,20 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 TIME_ZONE = "UTC"
 
 # Behind a proxy that serves this below a path, gunicorn takes the path from this variable; so do links and assets.
-FORCE_SCRIPT_NAME = os.environ.get("SCRIPT_NAME", "").rstrip("/") or None
+FORCE_SCRIPT_NAME = environment.path("SCRIPT_NAME") or None
 STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {  # as gunicorn's
+            "format": "{asctime} [{process}] [{levelname}] {name}: {message}",
+            "datefmt": "[%Y-%m-%d %H:%M:%S %z]",
+            "style": "{",
+        }
+    },
     "filters": {"rate_limit": {"()": "ml_api.log.RateLimit"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["rate_limit"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},

@@ -33,7 +33,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 from rpy2 import rinterface
 from rpy2.rinterface_lib import callbacks
 
-from lm_app.errors import RError, TimedOut
+from lm_app.errors import NotStarted, RError, TimedOut
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 def start() -> None:
-    """Start R now, so that the first request need not wait for it. Raises RError where it does not start."""
+    """Start R now, so that the first request need not wait for it. Raises NotStarted."""
     in_r(lambda: None)
 
 
@@ -57,8 +57,11 @@ rinterface._getrenvvars = functools.cache(rinterface._getrenvvars)
 
 
 def prepare() -> None:
-    """Do what a start needs, and what is the same in each process that is forked later."""
-    rinterface._getrenvvars()
+    """Do what a start needs, and what is the same in each process that is forked later. Raises NotStarted."""
+    try:
+        rinterface._getrenvvars()
+    except Exception:  # by way of a temporary file
+        raise NotStarted from None
 
 
 def in_r(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -257,6 +260,6 @@ def _start_thread() -> None:
         try:
             _thread.submit(_is_started.set).result()
         except BrokenExecutor:
-            raise RError("R can't start, the log says why; can it write to its temporary folder (TMPDIR)?") from None
+            raise NotStarted from None
         finally:
             threading.stack_size(usual)

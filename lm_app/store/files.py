@@ -1,5 +1,6 @@
 """Read a file of the store, whatever lies there: nothing waits for it, and nothing takes more memory than it may."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -17,3 +18,11 @@ def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
         if status.st_size > most:
             raise OSError(f"{file.name} has {status.st_size} bytes; at most {most} are read")
         return stream.read(most)
+
+
+def reason(error: Exception) -> str:
+    """Say why a file can't be read, without its path: clients see that, too."""
+    if not isinstance(error, OSError):
+        return repr(error)
+    remedy = f"; let user {os.getuid()}, as whom this runs, read it" if error.errno == errno.EACCES else ""
+    return f"{error.strerror or error}{remedy}"

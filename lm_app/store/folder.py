@@ -16,7 +16,7 @@ from pathlib import Path
 from django.conf import settings
 
 from lm_app.errors import Damaged, TrainingError, UnknownModel
-from lm_app.store.files import read_file
+from lm_app.store.files import read_file, reason
 from lm_app.store.version import Version
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -82,7 +82,7 @@ class ModelFolder:
         try:
             name = read_file(self.pointer, most=100).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise Damaged(f"the file 'live' can't be read: {error}") from None
+            raise Damaged(f"the file 'live' can't be read: {reason(error)}") from None
         if not VERSION_NAME.fullmatch(name):
             raise Damaged(f"the file 'live' does not hold the name of a version: {name[:50]!r}")
         return self.version(name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lm_app.errors import Damaged, NotTrained, UnknownModel, Unreachable
 from lm_app.store.folder import ModelFolder
-from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel
+from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel, Version
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def live_model(name: str) -> LoadedModel:
     if entry is None or entry.has_changed():
         entry = _reload(name, entry)
     if entry.model is None:
-        raise NotTrained(name)
+        raise NotTrained(name, entry.damage)
     return entry.model
 
 
@@ -53,6 +53,7 @@ class CacheEntry:
     pointer_signature: Signature
     signatures: dict[str, Signature] = field(default_factory=dict)
     model: LoadedModel | None = None
+    damage: Damaged | None = None
     next_check: float = 0.0
 
     def has_changed(self) -> bool:
@@ -120,6 +121,7 @@ def _signature(file: str) -> Signature:
 def _load(folder: ModelFolder, last_good: LoadedModel | None) -> CacheEntry:
     pointer = str(folder.pointer)
     while True:
+        version = None
         entry = CacheEntry(pointer, _signature(pointer))
         if entry.pointer_signature is None and last_good is None and not folder.versions():
             return entry  # not trained yet
@@ -134,15 +136,18 @@ def _load(folder: ModelFolder, last_good: LoadedModel | None) -> CacheEntry:
         except Damaged as damage:
             if entry.pointer_has_changed():
                 continue  # the version that it named may have been removed since
+            entry.damage = damage
             logger.error("model %s: %s", folder.name, damage)
-        entry.model = last_good or _newest_good(folder)
+        entry.model = last_good or _newest_good(folder, version)
         if entry.model:
             logger.error("model %s: version %s is served instead", folder.name, entry.model.version)
         return entry
 
 
-def _newest_good(folder: ModelFolder) -> LoadedModel | None:
+def _newest_good(folder: ModelFolder, damaged: Version | None) -> LoadedModel | None:
     for version in reversed(folder.versions()):
+        if version == damaged:
+            continue
         try:
             return version.load()
         except Damaged as damage:

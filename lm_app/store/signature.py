@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from lm_app.store.files import read_file
+from lm_app.store.files import read_file, reason
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def objection(manifest: bytes, signature: Path, keys: Sequence[Ed25519PublicKey]
     except FileNotFoundError:
         return "it is not signed"
     except OSError as error:
-        return f"its signature can't be read: {error}"
+        return f"its signature can't be read: {reason(error)}"
     if not content.startswith(ALGORITHM):
         return "its signature is not by Ed25519, but from before, or not a signature"
     for key in keys:

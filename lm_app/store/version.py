@@ -22,7 +22,7 @@ from lm_app.engine.lm import Model
 from lm_app.errors import Damaged, RError
 from lm_app.predictors import Predictor, predictors_of
 from lm_app.schemas import check_info
-from lm_app.store.files import read_file
+from lm_app.store.files import read_file, reason
 from lm_app.store.signature import objection, sign
 
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -53,7 +53,7 @@ class Version:
             manifest: dict[str, Any] = json.loads(content)
             _check_keys(manifest)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise self._damaged(f"its manifest can't be read: {error!r}") from None
+            raise self._damaged(f"its manifest can't be read: {reason(error)}") from None
         if (manifest["model"], manifest["version"]) != (self.model, self.name):
             raise self._damaged("its manifest is that of another version")
         return manifest
@@ -63,7 +63,7 @@ class Version:
         try:
             content = read_file(self.path / file)
         except OSError as error:
-            raise self._damaged(repr(error)) from None
+            raise self._damaged(f"{file} can't be read: {reason(error)}") from None
         if hashlib.sha256(content).hexdigest() != (manifest or self.manifest())["files"][file]:
             raise self._damaged(f"{file} is not what training wrote (its sha256 differs)")
         return content

@@ -124,6 +124,13 @@ def test_settings_follow_from_app_services_host_name(monkeypatch: pytest.MonkeyP
     assert settings["SECURE_SSL_REDIRECT"] is True
 
 
+def test_pages_of_other_origins_cost_nothing_until_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    middleware = "corsheaders.middleware.CorsMiddleware"
+    assert middleware not in runpy.run_path(str(ROOT / "ml_api" / "settings.py"))["MIDDLEWARE"]
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", "https://www.example.org")
+    assert runpy.run_path(str(ROOT / "ml_api" / "settings.py"))["MIDDLEWARE"][0] == middleware
+
+
 @pytest.mark.parametrize("hostname", [HOSTNAME, ""])
 def test_check_deploy_says_nothing(hostname: str) -> None:
     environment = {**os.environ, **APP_SERVICE, "WEBSITE_HOSTNAME": hostname, "DEBUG": "False"}

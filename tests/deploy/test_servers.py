@@ -102,14 +102,6 @@ def test_each_gunicorn_worker_keeps_to_a_cpu_of_its_own(serve: StartServer, pinn
         assert found == [{cpus}] * 2
 
 
-@pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("PIN_WORKERS", "maybe")])
-def test_a_wrong_setting_of_gunicorn_is_one_line(name: str, value: str) -> None:
-    command = [sys.executable, "-m", "gunicorn", "--check-config", "ml_api.wsgi"]
-    done = subprocess.run(command, env={**os.environ, name: value}, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert re.fullmatch(f"{name} has value '{value}'.*\n", done.stderr)
-
-
 def test_a_long_url_gets_our_answer_under_gunicorn(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         status, detail = server.refusal(f"/lm/api/predict/{'9' * 10_000}")

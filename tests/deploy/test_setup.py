@@ -164,3 +164,24 @@ def test_required_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME", "")
     with pytest.raises(ImproperlyConfigured, match="SOME is not set: do this"):
         environment.required("SOME", "do this")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", ["::1"]),
+        ("*", ["*"]),
+        ("10.0.0.1, 10.1.0.0/16", ["10.0.0.1", "::ffff:10.0.0.1/128", "10.1.0.0/16", "::ffff:10.1.0.0/112"]),
+    ],
+)
+def test_addresses_of_ipv4_come_as_ipv6_has_them_too(
+    monkeypatch: pytest.MonkeyPatch, text: str, value: list[str]
+) -> None:
+    monkeypatch.setenv("SOME", text)
+    assert environment.addresses("SOME", default="::1") == value
+
+
+@pytest.mark.parametrize("text", ["*", "http://localhost:3000,https://[::1]:8443", "https://a-b.example.org", ""])
+def test_origins_are_parsed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SOME", text)
+    assert environment.origins("SOME") == [origin for origin in text.split(",") if origin]

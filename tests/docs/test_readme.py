@@ -201,6 +201,12 @@ def run_until_predicting(command: list[str], clone: Path, port: str, log: Path, 
     return server
 
 
+def url_to_open(server: Server) -> str:
+    """What the log says."""
+    [url] = re.findall(r"Open (http://\S+)", server.log.read_text())
+    return str(url)
+
+
 def end(server: Server) -> None:
     """Ctrl-C reaches the whole process group, as in a terminal."""
     os.killpg(server.process.pid, signal.SIGINT)
@@ -215,7 +221,10 @@ def test_make_run_on_a_fresh_clone_and_the_second_time_within_seconds(clone: Pat
     port = free_port()
     end(run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 400))
     begin = time.monotonic()
-    end(run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 20))
+    server = run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 20)
+    assert url_to_open(server) == f"http://localhost:{port}/lm"
+    end(server)
+    assert '127.0.0.1 "GET /lm/api/predict/29.5 HTTP/1.1" 200 9 bytes' in server.log.read_text()
     assert time.monotonic() - begin < 10
 
 
@@ -232,7 +241,7 @@ def test_settings_are_those_that_are_read() -> None:
     sources = [Path(project_settings.__file__), ROOT / "gunicorn.conf.py"]
     read = set(
         re.findall(
-            r'(?:environ\.get|environment\.\w+|boolean|positive|natural)\(\s*["\']([A-Z_]+)',
+            r'(?:environ\.get|environment\.\w+|boolean|positive|natural|port|addresses)\(\s*["\']([A-Z_]+)',
             "".join(map(Path.read_text, sources)),
         )
     )

@@ -19,11 +19,11 @@ def test_r_that_cannot_start_is_an_error_that_says_so() -> None:
 import resource, sys
 sys.path.insert(0, {str(ROOT)!r})
 from lm_app.engine import runtime
-from lm_app.errors import RError
+from lm_app.errors import NotStarted
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # R writes a file when it starts
 try:
     runtime.start()
-except RError as error:
+except NotStarted as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 """

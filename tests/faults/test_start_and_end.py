@@ -78,14 +78,6 @@ def test_without_the_setting_the_port_closes_at_once(serve: StartServer) -> None
         assert server.process.wait(timeout=20) == 0
 
 
-@pytest.mark.parametrize("name", ["SHUTDOWN_DELAY", "SECURE_HSTS_SECONDS"])
-def test_a_wrong_number_of_seconds_is_said(name: str) -> None:
-    command = [sys.executable, "-m", "gunicorn", "--check-config", "ml_api.wsgi"]
-    done = subprocess.run(command, env={**os.environ, name: "soon"}, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert f"{name} has value 'soon'. Not a whole number above -1." in done.stderr
-
-
 def test_a_worker_that_was_just_forked_hears_of_the_end(models: Path, tmp_path: Path) -> None:
     """Between the fork and its own handlers it has those of its master, and a signal would be lost."""
     forked = tmp_path / "forked"
