@@ -145,7 +145,7 @@ def predict_value(request: ModelRequest) -> HttpResponse:
 def predict_one(request: ModelRequest) -> HttpResponse:
     """Predict for one observation."""
     model = request.model
-    observations = check(parse.query(request.GET, model.predictors), model.predictors)
+    observations = check(parse.query(request, model.predictors), model.predictors)
     return respond.one(model, observations, predict(model, observations))
 
 
