@@ -17,6 +17,8 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 R_NAMES = {"utf-8-bom": "utf-8-sig"}
+OF_NAMES = {"idna", "punycode"}
+"""Encodings of host names, for which Python takes hours where the text is long."""
 CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 SAMPLE_BYTES = 4096
 
@@ -77,6 +79,8 @@ def _is(content: bytes, encoding: str) -> bool:
 
 def _checked(content: bytes, encoding: str) -> str:
     try:
+        if codecs.lookup(encoding).name in OF_NAMES:
+            raise LookupError(encoding)
         io.TextIOWrapper(io.BytesIO(), encoding).read()  # no bytes decode to no text without a look at the name
         content.decode(encoding)
     except LookupError:

@@ -85,6 +85,16 @@ def test_an_empty_body_in_a_charset_that_is_none(shared_server: Server, charset:
     assert problem(text)
 
 
+def test_an_encoding_of_host_names_is_none_of_bodies(shared_server: Server) -> None:
+    """Half a megabyte would take Python seconds, and the time grows with the square of the length."""
+    body = b"distance\n" + b"6\n" * 100
+    for charset in ("punycode", "idna", "Punycode"):
+        head = POST.replace("application/json", f"text/csv; charset={charset}")
+        status, _, text = raw(shared_server, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert status == 400
+        assert "there is no encoding" in problem(text)
+
+
 NEST = "[" * 1000 + "]" * 1000
 
 
