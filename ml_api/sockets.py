@@ -1,6 +1,7 @@
 """What Linux is asked to do with the server's sockets."""
 
 import ctypes
+import os
 import resource
 import socket
 import struct
@@ -28,6 +29,15 @@ def let_nobody_in(listener: socket.socket) -> None:
         return
     drop = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(drop)))
+
+
+def stop_accepting(listener: socket.socket) -> None:
+    """Accept no more in this process, while others go on: put a socket in its place to which nobody connects."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        silent.setblocking(False)
+        os.dup2(silent.fileno(), listener.fileno())
 
 
 def allow_files(wanted: int) -> None:

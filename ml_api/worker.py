@@ -21,11 +21,13 @@ from gunicorn.workers.base import Worker
 
 from ml_api.exchange import Exchange, Turns
 from ml_api.granian_core import serve
-from ml_api.sockets import allow_files, end_where_unread
+from ml_api.sockets import allow_files, end_where_unread, stop_accepting
 
 Stop = Callable[[Callable[[], None]], None]
 logger = logging.getLogger(__name__)
 
+SECONDS_TO_ACCEPT = 0.2
+"""How long a worker that ends takes the connections that wait already."""
 SECONDS_TO_CLOSE = 0.5
 """How long a worker that ends still answers on kept connections, each time with `Connection: close`."""
 SECONDS_TO_TAKE = 3
@@ -53,9 +55,10 @@ class GranianWorker(Worker):  # type: ignore[misc]
             for exchange in tuple(self.exchanges):
                 exchange.refuse_if_late()
         self.is_closing = True
-        deadline = time.monotonic() + SECONDS_TO_CLOSE
-        while time.monotonic() < deadline:
-            self.beat(0.1)
+        self.beat_for(SECONDS_TO_ACCEPT)
+        for listener in self.sockets:
+            stop_accepting(listener.sock)
+        self.beat_for(SECONDS_TO_CLOSE)
         self.end(stops)
 
     def serve(self, listener: socket.socket) -> Stop:
@@ -82,6 +85,12 @@ class GranianWorker(Worker):  # type: ignore[misc]
         self.notify()
         if select.select([self.PIPE[0]], [], [], seconds)[0]:
             os.read(self.PIPE[0], 4096)
+
+    def beat_for(self, seconds: float) -> None:
+        """Beat for so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.beat(0.05)
 
     def end(self, stops: list[Stop]) -> None:
         """Take no more requests, and wait for what is in flight: at most as long as the master does.

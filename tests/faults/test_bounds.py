@@ -29,7 +29,7 @@ def test_a_worker_ends_where_r_cannot_be_interrupted_and_others_go_on(serve: Sta
         while not asking.done():
             answered += single(server)
         assert asking.exception() is not None  # its worker has gone
-        assert answered > 10
+        assert answered > 3  # the others wait a second for a 503 each
         assert "R is at one call for more than 6 s; this process ends, to be replaced" in server.log.read_text()
         for _ in range(10):
             assert server.get("/lm/api/predict/29.5") == b"47.736486"

@@ -366,3 +366,9 @@ def test_no_json_makes_the_server_fail(client: Client, body: Any) -> None:
 @given(body=st.binary(max_size=60) | st.text(alphabet='wtqsecam,;"\n\r19.', max_size=60))
 def test_no_csv_makes_the_server_fail(client: Client, body: bytes | str) -> None:
     assert post(client, body, content_type="text/csv").status_code in (200, 422, 400)
+
+
+def test_a_query_that_is_not_escaped_is_utf_8(models: Path, client: Client) -> None:
+    response = client.get("/lm/api/predict", QUERY_STRING="distance=20&größe=1".encode().decode("latin-1"))
+    assert response.status_code == 422
+    assert "'größe' is no predictor" in response.json()["detail"]
