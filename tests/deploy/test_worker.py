@@ -119,6 +119,7 @@ def test_where_the_end_of_chunks_is_not_known_a_length_is_asked_for(serve: Start
         head = f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         said = talk(server, f"{head}Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n".encode())
         assert b" 411 Length Required" in said.splitlines()[0]
+        assert server.interrupt() < 5  # its reloader, too
 
 
 def test_a_body_in_many_small_chunks_costs_too_much(server: Server) -> None:
