@@ -10,11 +10,12 @@ from contextlib import suppress
 from io import BytesIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from django.conf import settings
 
 from ml_api.gate import BUSY, COUNTED, SMALL, bytes_at_once
-from ml_api.problems import server_problem
+from ml_api.problems import FAILED, TOO_MANY, server_problem
 
 if TYPE_CHECKING:
     from ml_api.worker import GranianWorker
@@ -51,7 +52,7 @@ class Turns:
                     following = self._waiting.popleft() if self._waiting else None
                     self._free += following is None
         elif not waits:
-            exchange.refuse(503, "More requests wait here than the server takes on; try again in a second.")
+            exchange.refuse(503, TOO_MANY)
 
 
 class Exchange:
@@ -151,11 +152,11 @@ class Exchange:
             response = self.worker.wsgi(self.environ, start_response)
             content = b"".join(response)
             response.close()
-        except Exception:
-            logger.exception("%s failed", self.environ["PATH_INFO"])
-            self.refuse(500, "The server failed; its log says why.")
-        else:
             status, headers = head
+        except Exception:
+            logger.exception("%s failed", quote(self.scope.path)[:200])  # a line feed in it starts no line there
+            self.refuse(500, FAILED)
+        else:
             self.respond(status, headers, content)
 
     def refuse(self, status: int, detail: str) -> None:

@@ -23,6 +23,8 @@ SECURITY_HEADERS = {  # as Django's middleware sets them
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+FAILED = "The server failed; its log says why."
+TOO_MANY = "More requests wait here than the server takes on; try again in a second."
 PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python before 3.13 has older ones
 
 
@@ -71,4 +73,4 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500: a bug of ours. The log has the traceback."""
-    return problem_response(500, "The server failed; its log says why.")
+    return problem_response(500, FAILED)

@@ -11,10 +11,9 @@ from gunicorn import util
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
-from ml_api.problems import PHRASES, server_problem
+from ml_api.problems import FAILED, PHRASES, TOO_MANY, server_problem
 
 MAX_CHARACTERS = 300
-TOO_MANY = "More requests wait here than the server takes on; try again in a second."
 SECONDS_TO_ASK, MOST_BYTES_UNREAD = 0.2, 64 * 1024
 
 
@@ -64,7 +63,7 @@ def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callabl
             return application(environ, start_response)
 
         def start(*args: Any) -> Any:
-            if getattr(reader, "length", 1) > 0:  # a body in chunks has no length, and is never read
+            if getattr(reader, "length", 1) > 0:  # of a body in chunks, it is not known
                 start_response.__self__.force_close()  # type: ignore[attr-defined]
             return start_response(*args)
 
@@ -75,7 +74,7 @@ def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callabl
 
 def write_problem(client: Any, status: int, reason: str, message: str) -> None:
     """Write gunicorn's own errors, such as for a request that is none, as problem documents."""
-    problem = server_problem(status, message[:MAX_CHARACTERS] or "The server failed; its log says why.")
+    problem = server_problem(status, message[:MAX_CHARACTERS] or FAILED)
     head = [f"HTTP/1.1 {status} {PHRASES.get(status) or HTTPStatus(status).phrase}"]
     head += [f"{name}: {value}" for name, value in problem.items()] + [f"Content-Length: {len(problem.content)}"]
     util.write_nonblock(client, "\r\n".join([*head, "", ""]).encode() + problem.content)
