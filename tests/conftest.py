@@ -143,6 +143,16 @@ class Server:
         with raised.value as answer:
             return answer.code, json.load(answer)["detail"]
 
+    def connect(self) -> socket.socket:
+        """A connection of its own."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return socket.create_connection((host, int(port)), timeout=30)
+
+    def workers(self) -> set[int]:
+        """The process ids of gunicorn's workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return set(map(int, children.split()))
+
     def interrupt(self) -> float:
         """Ctrl-C; the seconds until the process has ended."""
         begin = time.monotonic()
@@ -187,6 +197,15 @@ def serve(models: Path, tmp_path: Path) -> StartServer:
             process.wait()
 
     return start
+
+
+@pytest.fixture
+def shared_server(serve: StartServer) -> Iterator[Server]:
+    """Gunicorn, which ends soon when it is asked to, and has written no traceback."""
+    with serve("gunicorn") as server:
+        yield server
+        assert server.interrupt() < 5
+        assert "Traceback" not in server.log.read_text()
 
 
 def free_port() -> str:

@@ -77,10 +77,9 @@ def test_below_a_path_of_a_proxy_links_and_assets_have_it(serve: StartServer) ->
 
 def cpus_of_workers(server: Server) -> list[set[frozenset[int]]]:
     """For each of gunicorn's workers, the CPUs that its threads may use."""
-    workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     return [
         {frozenset(os.sched_getaffinity(int(thread.name))) for thread in Path(f"/proc/{worker}/task").iterdir()}
-        for worker in workers
+        for worker in server.workers()
     ]
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -24,29 +24,11 @@ ONE = b'[{"distance": 29.5}]'
 GUNICORN_OF_TESTS = [sys.executable, "-m", "gunicorn", "--config", "tests/traced.conf.py"]
 
 
-@pytest.fixture
-def server(serve: StartServer) -> Iterator[Server]:
-    with serve("gunicorn") as started:
-        yield started
-        assert started.interrupt() < 5
-        assert "Traceback" not in started.log.read_text()
-
-
-def connect(server: Server) -> socket.socket:
-    host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
-
-
 def talk(server: Server, request: bytes) -> bytes:
     """All that the server says until it closes the connection."""
-    with connect(server) as connection:
+    with server.connect() as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def workers(server: Server) -> set[int]:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return set(map(int, children.split()))
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -60,10 +42,10 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 # HTTP
 
 
-def test_requests_in_a_pipeline_are_answered_in_their_order(server: Server) -> None:
+def test_requests_in_a_pipeline_are_answered_in_their_order(shared_server: Server) -> None:
     head = "GET /lm/api/predict/{} HTTP/1.1\r\nHost: localhost\r\n"
     requests = [head.format(10 + i) + "\r\n" for i in range(20)] + [head.format(29.5) + "Connection: close\r\n\r\n"]
-    said = talk(server, "".join(requests).encode())
+    said = talk(shared_server, "".join(requests).encode())
     answers = re.findall(rb"\r\n\r\n([\d.]+)", said)
     assert [float(answer) for answer in answers[:20]] == pytest.approx(
         [5.878378 + 1.418919 * (10 + i) for i in range(20)], abs=1e-4
@@ -71,28 +53,28 @@ def test_requests_in_a_pipeline_are_answered_in_their_order(server: Server) -> N
     assert answers[20:] == [b"47.736486"]
 
 
-def test_http_1_0_closes_unless_it_is_asked_not_to(server: Server) -> None:
-    said = talk(server, f"GET {GET} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+def test_http_1_0_closes_unless_it_is_asked_not_to(shared_server: Server) -> None:
+    said = talk(shared_server, f"GET {GET} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
     assert said.endswith(b"\r\n\r\n47.736486")
     kept = f"GET {GET} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
     last = f"GET {GET} HTTP/1.0\r\nHost: localhost\r\n\r\n"
-    assert talk(server, (kept + last).encode()).count(b"47.736486") == 2
+    assert talk(shared_server, (kept + last).encode()).count(b"47.736486") == 2
 
 
-def test_head_has_the_headers_of_get_and_no_body(server: Server) -> None:
-    said = talk(server, f"HEAD {GET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+def test_head_has_the_headers_of_get_and_no_body(shared_server: Server) -> None:
+    said = talk(shared_server, f"HEAD {GET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert b"\r\ncontent-length: 9\r\n" in said
     assert said.endswith(b"\r\n\r\n")
 
 
-def test_a_client_that_asks_first_sends_its_body_when_it_is_told_to(server: Server) -> None:
+def test_a_client_that_asks_first_sends_its_body_when_it_is_told_to(shared_server: Server) -> None:
     head = f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    with connect(server) as connection:
+    with shared_server.connect() as connection:
         connection.sendall(f"{head}Content-Length: {len(ONE)}\r\nExpect: 100-continue\r\n\r\n".encode())
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(ONE)
         assert b"47.7364" in b"".join(iter(lambda: connection.recv(65536), b""))
-    said = talk(server, f"{head}Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n".encode())
+    said = talk(shared_server, f"{head}Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n".encode())
     assert said.startswith(b"HTTP/1.1 413 Payload Too Large\r\n")  # and no 100
     assert b'"title":"Content Too Large"' in said
 
@@ -122,10 +104,10 @@ def test_where_the_end_of_chunks_is_not_known_a_length_is_asked_for(serve: Start
         assert server.interrupt() < 5  # its reloader, too
 
 
-def test_a_body_in_many_small_chunks_costs_too_much(server: Server) -> None:
+def test_a_body_in_many_small_chunks_costs_too_much(shared_server: Server) -> None:
     head = f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     chunks = b"1\r\n[\r\n" * 3000
-    with connect(server) as connection:
+    with shared_server.connect() as connection:
         connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks)
         said = connection.recv(65536)
     assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -133,16 +115,18 @@ def test_a_body_in_many_small_chunks_costs_too_much(server: Server) -> None:
 
 
 @pytest.mark.parametrize("length", [10_000, 60_000])
-def test_a_long_url_gets_our_answer(server: Server, length: int) -> None:
-    status, detail = server.refusal(f"/lm/api/predict/{'9' * length}")
+def test_a_long_url_gets_our_answer(shared_server: Server, length: int) -> None:
+    status, detail = shared_server.refusal(f"/lm/api/predict/{'9' * length}")
     assert (status, "such as 29.5" in detail) == (422, True)
 
 
-def test_the_host_of_the_request_line_goes_before_that_of_the_header(server: Server) -> None:
+def test_the_host_of_the_request_line_goes_before_that_of_the_header(shared_server: Server) -> None:
     end = "HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
-    said = talk(server, f"GET http://foreign.example{GET} {end.format('localhost')}".encode())
+    said = talk(shared_server, f"GET http://foreign.example{GET} {end.format('localhost')}".encode())
     assert b"'foreign.example' is not answered here" in said
-    assert talk(server, f"GET http://localhost{GET} {end.format('foreign.example')}".encode()).endswith(b"47.736486")
+    assert talk(shared_server, f"GET http://localhost{GET} {end.format('foreign.example')}".encode()).endswith(
+        b"47.736486"
+    )
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_that_of_a_proxy(serve: StartServer) -> None:
@@ -194,14 +178,14 @@ def test_signals_change_the_number_of_workers_and_replace_them(serve: StartServe
 
     stopped = False
     with serve("gunicorn") as server, ThreadPoolExecutor(2) as clients:
-        first = workers(server)
+        first = server.workers()
         asking = [clients.submit(ask, server) for _ in range(2)]
         server.process.send_signal(signal.SIGTTIN)
-        wait_until(lambda: len(workers(server)) == 2)
+        wait_until(lambda: len(server.workers()) == 2)
         server.process.send_signal(signal.SIGTTOU)
-        wait_until(lambda: len(workers(server)) == 1)
+        wait_until(lambda: len(server.workers()) == 1)
         server.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(workers(server)) == 1 and not workers(server) & first)
+        wait_until(lambda: len(server.workers()) == 1 and not server.workers() & first)
         time.sleep(0.5)
         stopped = True
         for client in asking:
@@ -255,15 +239,15 @@ def test_reload_notices_new_code(tmp_path: Path) -> None:
 def test_a_worker_that_no_longer_beats_is_replaced(serve: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--timeout 2")
     with serve("gunicorn") as server:
-        [stopped] = workers(server)
+        [stopped] = server.workers()
         os.kill(stopped, signal.SIGSTOP)
-        wait_until(lambda: stopped not in workers(server) and len(workers(server)) == 1)
+        wait_until(lambda: stopped not in server.workers() and len(server.workers()) == 1)
         assert server.get(GET) == b"47.736486"
 
 
 def test_a_worker_ends_where_its_master_is_gone(serve: StartServer) -> None:
     with serve("gunicorn") as server:
-        [worker] = workers(server)
+        [worker] = server.workers()
         server.process.kill()
         server.process.wait()
         wait_until(lambda: not Path(f"/proc/{worker}").exists())
@@ -272,10 +256,10 @@ def test_a_worker_ends_where_its_master_is_gone(serve: StartServer) -> None:
 def test_a_worker_is_replaced_after_so_many_requests(serve: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--max-requests 20")
     with serve("gunicorn") as server:
-        first = workers(server)
+        first = server.workers()
         for _ in range(40):
             assert server.get(GET) == b"47.736486"
-        wait_until(lambda: len(workers(server)) == 1 and not workers(server) & first)
+        wait_until(lambda: len(server.workers()) == 1 and not server.workers() & first)
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gunicorn gthread"])
@@ -311,7 +295,7 @@ def test_sigterm_loses_no_request_of_clients_that_heed_what_they_are_told(serve:
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_in_flight_is_answered_at_the_end(serve: StartServer, sent: signal.Signals) -> None:
     head = f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(ONE)}"
-    with serve("gunicorn") as server, connect(server) as in_flight, connect(server) as idle:
+    with serve("gunicorn") as server, server.connect() as in_flight, server.connect() as idle:
         idle.sendall(b"GET / HTT")
         in_flight.sendall(f"{head}\r\n\r\n".encode() + ONE[:5])
         time.sleep(0.3)

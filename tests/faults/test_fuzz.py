@@ -54,7 +54,7 @@ def tell() -> Iterator[None]:
 
 def worker_memory(server: Server) -> int:
     """The memory of the only worker, in MB."""
-    [worker] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    [worker] = server.workers()
     [size] = re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
     return int(size) // 1024
 
@@ -64,14 +64,14 @@ def fuzz(serve: StartServer, attack: Callable[[Server], None]) -> None:
     with serve("gunicorn") as server:
         for _ in range(20):
             assert server.get(f"{URL}/29.5") == b"47.736486"
-        [worker] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        [worker] = server.workers()
         before = worker_memory(server)
         attack(server)
         assert server.get(f"{URL}/29.5") == b"47.736486"
         after = worker_memory(server)
         print(f"memory: {before} to {after} MB")
         assert after < before + GROWTH
-        assert worker in Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+        assert worker in server.workers()
         assert server.interrupt() < 10
         log = server.log.read_text()
     assert "Traceback" not in log

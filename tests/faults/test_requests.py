@@ -5,7 +5,7 @@ import json
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from email.message import Message
@@ -36,14 +36,9 @@ def connection(server: Server) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
 
 
-def open_socket(server: Server) -> socket.socket:
-    host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
-
-
 def raw(server: Server, request: bytes) -> tuple[int, Message, str]:
     """The status, the headers and the text of the response."""
-    with open_socket(server) as connected:
+    with server.connect() as connected:
         connected.sendall(request)
         with http.client.HTTPResponse(connected) as response:
             response.begin()
@@ -165,7 +160,7 @@ def test_uploads_broken_off_are_neither_errors_nor_tracebacks(serve: StartServer
     )
     with serve(kind) as server:
         for i in range(60):
-            with open_socket(server) as connected:
+            with server.connect() as connected:
                 connected.sendall(head.encode() + b"[" * (10 if i % 2 else 100_000))
                 if i % 3:  # a reset instead of a proper end
                     connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -286,14 +281,6 @@ def test_gunicorns_own_errors_are_problem_documents(serve: StartServer) -> None:
                 problem(text)
 
 
-@pytest.fixture
-def shared_server(serve: StartServer) -> Iterator[Server]:
-    with serve("gunicorn") as server:
-        yield server
-        assert server.interrupt() < 5
-        assert "Traceback" not in server.log.read_text()
-
-
 @pytest.mark.parametrize(("kind", "unread"), [("gunicorn", None), ("gunicorn gthread", "close")])
 def test_a_body_that_is_not_read_closes_its_connection_and_says_so(
     serve: StartServer, kind: str, unread: str | None
@@ -383,7 +370,7 @@ def test_beside_a_large_upload_others_are_told_when_to_come_back(serve: StartSer
     body = b'{"distance": [' + b"6," * 100_000 + b"6]}"
     head = f"{POST}Content-Length: {len(body)}\r\n\r\n"
     with serve("gunicorn", LM_MAX_BYTES_AT_ONCE="300000") as server:
-        with open_socket(server) as first:
+        with server.connect() as first:
             first.sendall(head.encode() + body[:100_000])
             while True:  # until the server is at work on the first
                 status, headers, text = raw(server, head.encode() + body)
@@ -393,7 +380,7 @@ def test_beside_a_large_upload_others_are_told_when_to_come_back(serve: StartSer
             assert headers["Retry-After"] == "1"
             assert "try again" in problem(text)
             assert server.get(f"{URL}/29.5") == b"47.736486"
-            with open_socket(server) as broken_off:
+            with server.connect() as broken_off:
                 broken_off.sendall(head.encode() + body[:70_000])
                 broken_off.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert server.interrupt() < 5

@@ -1,7 +1,6 @@
 """Clients that stall take no thread; those that go away take no more of R's time."""
 
 import os
-import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,16 +23,11 @@ STALLED = {
 }
 
 
-def connect(server: Server, stack: ExitStack) -> socket.socket:
-    host, port = server.url.removeprefix("http://").split(":")
-    return stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
-
-
 @pytest.mark.parametrize("kind", STALLED)
 def test_beside_connections_that_stall_others_are_answered(serve: StartServer, kind: str) -> None:
     with serve("gunicorn") as server, ExitStack() as stack:
         for _ in range(20 if kind == "answers never read" else 300):
-            connect(server, stack).sendall(STALLED[kind])
+            stack.enter_context(server.connect()).sendall(STALLED[kind])
         for _ in range(20):
             assert server.get(GET) == b"47.736486"
         stack.close()
@@ -45,7 +39,7 @@ def test_beside_connections_that_stall_others_are_answered(serve: StartServer, k
 def test_a_body_that_takes_too_long_is_told_so(serve: StartServer) -> None:
     with serve("gunicorn", LM_BODY_SECONDS="1") as server, ExitStack() as stack:
         for kind in ("half a small body", "half a large body"):
-            connection = connect(server, stack)
+            connection = stack.enter_context(server.connect())
             connection.sendall(STALLED[kind])
             said = connection.recv(65536)
             assert said.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
@@ -55,7 +49,7 @@ def test_a_body_that_takes_too_long_is_told_so(serve: StartServer) -> None:
 
 def cpu_seconds(server: Server) -> float:
     """What the only worker has used."""
-    [worker] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    [worker] = server.workers()
     fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
@@ -65,7 +59,7 @@ def test_r_stops_between_chunks_where_the_client_has_gone(serve: StartServer, mo
     head = f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     with serve("gunicorn") as server, ExitStack() as stack:
         before = cpu_seconds(server)
-        client = connect(server, stack)
+        client = stack.enter_context(server.connect())
         client.sendall(f"{head}\r\n\r\n".encode() + body)
         while cpu_seconds(server) < before + 0.3:
             time.sleep(0.01)

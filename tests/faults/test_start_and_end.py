@@ -16,16 +16,11 @@ from tests.conftest import ROOT, Server, StartServer, free_port
 PREDICT = "/lm/api/predict/29.5"
 
 
-def workers(server: Server) -> set[int]:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return set(map(int, children.split()))
-
-
 def seconds_of_a_start(server: Server) -> float:
     """Kill the only worker; the CPU time of its successor, and of what that starts, until the first answer."""
-    [killed] = workers(server)
+    [killed] = server.workers()
     os.kill(killed, signal.SIGKILL)
-    while not (new := workers(server) - {killed}):
+    while not (new := server.workers() - {killed}):
         time.sleep(0.001)
     while True:
         try:
