@@ -34,6 +34,8 @@ URL = "/lm/api/predict"
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of large bodies
 GROWTH = 100
 """The MB that a worker may have more afterwards: what malloc keeps of large bodies, and no more with more examples."""
+LONGEST_URL = 65_534
+"""That Rust's HTTP reads."""
 seen = Counter[int | str]()
 """How often there was each status, or what else came of it."""
 fuzzed = hypothesis_settings(
@@ -285,8 +287,14 @@ class Asking:
         self.connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
 
     def ask(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> None:
-        self.connection.request(method, url, body, headers)
-        response = self.connection.getresponse()
+        try:
+            self.connection.request(method, url, body, headers)
+            response = self.connection.getresponse()
+        except ConnectionError:
+            assert len(url) > LONGEST_URL  # refused before all has been sent
+            self.connection.close()
+            seen["refused while it was sent"] += 1
+            return
         check(response.status, response.headers.get("Content-Type", ""), response.read())
 
 
