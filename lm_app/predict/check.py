@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lm_app.errors import InvalidObservations
-from lm_app.predict.parse import MISSING
-from lm_app.predict.question import Errors, Question, Source, as_text, short
+from lm_app.predict.question import MISSING, Errors, Question, Source, as_text, short
 from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Options
 
@@ -27,16 +26,16 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
     The values as they were sent are not kept: that R's answer can take their memory is 7 % of a large batch's time.
     """
     columns = [
-        _column(predictor, question.columns[predictor.name], question)
+        _column(predictor, question.frame.columns[predictor.name], question)
         for predictor in predictors
-        if predictor.name in question.columns
+        if predictor.name in question.frame.columns
     ]
     question.errors.raise_if_any()
     if not predictors:
-        columns = [array("d", [1.0]) * question.rows]  # as R takes it: the intercept's
+        columns = [array("d", [1.0]) * question.frame.rows]  # as R takes it: the intercept's
         predictors = [CONSTANT]
     extrapolated = _extrapolated(predictors, columns) if question.options.extrapolation == "flag" else None
-    return Observations(columns, extrapolated, question.source, question.options, question.prefers_csv)
+    return Observations(columns, extrapolated, question.frame.source, question.options, question.prefers_csv)
 
 
 def unseen(observations: Observations, levels: Sequence[Mapping[str, Any]]) -> InvalidObservations:
@@ -60,8 +59,8 @@ def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[floa
 def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> "array[float]":
     """Convert a column as a whole; only where that fails, value by value, to tell what is wrong."""
     refuse = question.options.extrapolation == "refuse"
-    if question.source.is_text:
-        convert = predictor.from_csv if question.source.is_csv else predictor.from_text
+    if question.frame.source.is_text:
+        convert = predictor.from_csv if question.frame.source.is_csv else predictor.from_text
     else:
         convert = predictor.from_json
     numbers = convert(values)
@@ -77,22 +76,22 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> 
             msg = _outside(predictor, value, question)
         else:
             continue
-        prefix = f"row {row}: " if question.source.has_rows else ""
-        question.errors.add(question.source.loc(predictor.name, row), prefix + msg, value)
+        prefix = f"row {row}: " if question.frame.source.has_rows else ""
+        question.errors.add(question.frame.source.loc(predictor.name, row), prefix + msg, value)
     return array("d")
 
 
 def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
-    if question.source.is_csv:
+    if question.frame.source.is_csv:
         allowed = predictor.allowed_in_csv()
     else:
-        allowed = predictor.allowed(in_text=question.source.is_text)
+        allowed = predictor.allowed(in_text=question.frame.source.is_text)
     described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else as_text(value))
     return f"{predictor.name} is {described}; it must be {allowed}."
 
 
 def _outside(predictor: Predictor, value: Any, question: Question) -> str:
-    remedy = " unless asked with extrapolation=flag" if question.source.takes_options else ""
+    remedy = " unless asked with extrapolation=flag" if question.frame.source.takes_options else ""
     return (
         f"{predictor.name} is {short(str(value))}; the model was trained on {predictor.range()}"
         f" and does not answer outside of that range{remedy}."

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from lm_app.errors import InvalidObservations
 from lm_app.schemas import Options
+
+Columns = dict[str, Sequence[Any]]
+
+MISSING = object()
+"""Marks a missing value whose error is already recorded."""
 
 MAX_ERRORS = 50
 MAX_CHARACTERS = 50
@@ -88,16 +93,19 @@ def short(text: str) -> str:
 DEFAULTS = Options()
 
 
-@dataclass(slots=True)
-class Question:
-    """What every reader in parse.py makes.
-
-    `columns` has the values as they were sent, by the names of the model's predictors; `rows` is their length.
-    """
+class Frame(NamedTuple):
+    """What a request holds: `columns` has the values as they were sent, by the names of the model's predictors."""
 
     source: Source
-    columns: dict[str, Sequence[Any]]
-    rows: int = 1
+    columns: Columns
+    rows: int
+
+
+@dataclass(slots=True)
+class Question:
+    """What every reader in parse.py makes."""
+
+    frame: Frame
     options: Options = DEFAULTS
     prefers_csv: bool = False
     errors: Errors = field(default_factory=Errors)

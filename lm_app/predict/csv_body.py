@@ -1,0 +1,47 @@
+"""Parse a body of CSV, of any dialect and encoding that training reads, too."""
+
+import csv
+from collections.abc import Sequence
+from contextlib import suppress
+from operator import itemgetter
+
+from lm_app.data.columns import with_points
+from lm_app.data.header import align
+from lm_app.data.text import open_text
+from lm_app.errors import BadSyntax, DataError
+from lm_app.predict.names import check_names, check_repeated, check_size
+from lm_app.predict.question import Columns, Errors, Frame, Source
+from lm_app.predictors import Numeric, Predictor
+
+
+def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+    """Parse CSV; raises BadSyntax, InvalidObservations or ContentTooLarge."""
+    try:
+        text = open_text(content, encoding=charset)
+        fields = list(filter(None, text.rows()))
+    except DataError as error:
+        raise BadSyntax(f"The body {error}.") from None
+    except csv.Error:
+        raise BadSyntax(f"The body {text.misquoted()}.") from None
+    while fields and not any(fields[-1]):  # spreadsheets end with such rows
+        del fields[-1]
+    header, *rows = fields or [[]]
+    header, widths = [name.strip() for name in header], set(map(len, rows))
+    if rows and widths != {len(header)}:
+        header = align(header, rows) or header
+    named = {name: column for column, name in enumerate(header) if name}  # that of row names has none, as in R
+    check_repeated(list(filter(None, header)), " in the header", errors)
+    check_names(named, predictors, ["body"], errors)
+    if widths != {len(header)}:
+        for row, values in enumerate(rows):
+            if len(values) != len(header):
+                errors.add(["body", row], f"row {row} has {len(values)} fields; the header has {len(header)}.", values)
+    errors.raise_if_any()  # misaligned fields would be reported again, under wrong names
+    check_size(len(rows), errors)
+    columns: Columns = {name: list(map(itemgetter(column), rows)) for name, column in named.items()}
+    if text.sep != ",":
+        for predictor in predictors:
+            if isinstance(predictor, Numeric):
+                with suppress(ValueError):
+                    columns[predictor.name] = with_points(columns[predictor.name], ",")
+    return Frame(Source.CSV, columns, len(rows))
