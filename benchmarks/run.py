@@ -2,9 +2,8 @@
 
 Prints the results; where all parts were measured, writes them to benchmarks/RESULTS.md as well.
 
-    parts.py              what is measured, and against what
-    soak.py               mixed load for half an hour
-    serving.py            slow clients, publications, the end
+    parts/                what is measured, and against what
+    bench.py              what the parts share
     servers.py            the processes that are measured, and what asks them; wrk.lua
     models.py             models, observations, and R's own answers; expected.R
     report.py             the results as Markdown
@@ -21,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import models, parts, report
+from benchmarks.bench import Bench
 from benchmarks.servers import HERE, Failed
 
 
@@ -40,7 +40,7 @@ def main() -> None:
             os.environ["TMPDIR"] = folder  # a killed R leaves its folder behind
             where = Path(folder)
             models_folder = where / "models"
-            bench = parts.Bench(
+            bench = Bench(
                 where, given.rounds, given.seconds, models.time_by_distance(models_folder), models.of_ten(models_folder)
             )
             findings = [finding for name in given.parts or parts.ALL for finding in known[name](bench)]

@@ -17,12 +17,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import models, servers
+from benchmarks.bench import Bench, Findings
+from benchmarks.report import Ratio, Table
 from benchmarks.servers import Failed, Request, Server
 
 CLIENTS = 4
 SAMPLED, PUBLISHED = 1.0, 30.0
 """Seconds between two looks at the memory, and between two publications."""
 BUSY = 503
+
+
+def measure(bench: Bench) -> Findings:
+    """Half an hour (600 times SECONDS) of mixed load: nothing but what is due, and memory stays as it is."""
+    asked = kinds(bench.distance, bench.ten)
+    with bench.ours() as ours:
+        sizes, found, published = load(ours, bench.models, asked, 600 * bench.seconds)
+    yield Ratio("memory in the last fifth of the soak, against the second", growth(sizes), at_most=1.05)
+    yield Table("Soak: MB (RSS) of the worker", ["fifth", "least", "median", "most"], fifths(sizes))
+    yield Table(
+        f"Soak: what was answered, beside {published} publications",
+        ["request", "status", "how often"],
+        [[*what, f"{count:,}"] for what, count in sorted(found.items())],
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,22 @@
+"""What is measured: each module is a part, whose measure() yields ratios and tables."""
+
+from benchmarks.parts import (
+    batch,
+    beside,
+    ending,
+    growth,
+    loading,
+    memory,
+    publications,
+    single,
+    slow,
+    soak,
+    startup,
+    training,
+)
+
+ALL = {
+    module.__name__.rpartition(".")[2]: module.measure
+    for module in (single, slow, publications, ending, batch, startup, memory, growth, loading, beside, training)
+}
+ON_REQUEST = {"soak": soak.measure}
