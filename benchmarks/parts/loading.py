@@ -18,7 +18,7 @@ def measure(bench: Bench) -> Findings:
     for case, (rows, numbers, factors) in cases.items():
         models.generate(bench.models / names[case], rows, numbers, factors)
     models.train(bench.models, *names.values())
-    copies = [f"copy{number}" for number in range(300)]
+    copies = [f"loaded{number}" for number in range(300)]
     with bench.ours() as ours:
 
         def load(name: str) -> float:
