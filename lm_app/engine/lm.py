@@ -25,7 +25,7 @@ LEVEL = 0.95
 """The default of R's predict()."""
 PRODUCTS = 1 << 24
 """So many products of two numbers R computes in some 10 ms."""
-MOST_ROWS, FEWEST_ROWS = 1 << 13, 1 << 4
+MOST_ROWS, FEWEST_ROWS = 1 << 14, 1 << 4
 """Of a chunk."""
 SHORTEST, LOADING = 0.001, 10.0
 """Seconds for R: the least that is a limit to it, and the most to prepare a model; beyond, that is damaged."""

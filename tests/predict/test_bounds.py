@@ -14,7 +14,7 @@ from lm_app.engine import lm, runtime
 from lm_app.training.update import update
 from tests.conftest import write_model
 
-ROWS = 25_000
+ROWS = 40_000
 URL = "/lm/api/predict"
 FORMULAS = {
     "y ~ x": "",
