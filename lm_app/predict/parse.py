@@ -41,7 +41,7 @@ def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor
     options = _options(values, errors)
     _check_option_names(values, errors)
     question = _question(request, frame, values, options, errors)
-    if values.keys() == {"format"}:
+    if options.model_copy(update={"format": "json"}) == DEFAULTS:  # generated clients send the defaults, too
         question.options = DEFAULTS
     return question
 
