@@ -15,7 +15,7 @@ from lm_app import openapi
 from lm_app.engine.lm import Prediction
 from lm_app.errors import ContentTooLarge, PreconditionFailed, TimedOut, UnknownKey, UnknownPlot, UnseenLevels
 from lm_app.predict import parse, respond
-from lm_app.predict.check import Observations, check, unseen
+from lm_app.predict.check import Observations, check, drop_unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
 from lm_app.store.live import live_model, live_models
 from lm_app.store.version import LoadedModel
@@ -115,7 +115,8 @@ def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[]
     Raises RError, InvalidObservations where it is known which values R refuses, ContentTooLarge, TimedOut, ClientGone.
     """
     options, seconds = observations.options, settings.LM_MAX_SECONDS
-    rows = len(observations.columns[0])
+    if not (rows := len(observations.columns[0])):  # all are wrong, and shall be answered by null
+        return Prediction([], *(([], []) if options.interval != "none" else (None, None)), [])
     if rows * model.lm.columns > settings.LM_MAX_CELLS:
         raise ContentTooLarge(
             f"There are {rows} observations, and the model has {model.lm.columns} coefficients; send at most "
@@ -124,21 +125,25 @@ def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[]
     try:
         return model.lm.predict(observations.columns, options.interval, options.level, seconds, is_gone)
     except UnseenLevels as refusal:
-        raise unseen(observations, refusal.levels) from None
+        unseen = refusal.levels
     except TimedOut:
         asked = f"{rows} observations of {model.lm.columns} coefficients, interval={options.interval}"
         raise TimedOut(
             f"Model {model.name!r} has no answer within {seconds} s (LM_MAX_SECONDS) to {asked}; "
             "send fewer observations at once, or try again."
         ) from None
+    drop_unseen(observations, unseen)
+    return predict(model, observations, is_gone)
 
 
 @value_router.get("", include_in_schema=False)
 def predict_value(request: ModelRequest) -> HttpResponse:
     """Predict from one number."""
     model = request.model
-    observations = check(parse.single_value(path_parameters(request)["value"], model.predictors), model.predictors)
-    return respond.bare_number(predict(model, observations))
+    observations = check(
+        parse.single_value(request, path_parameters(request)["value"], model.predictors), model.predictors
+    )
+    return respond.respond(model, observations, predict(model, observations))
 
 
 @router.get("/predict", include_in_schema=False)
@@ -146,7 +151,7 @@ def predict_one(request: ModelRequest) -> HttpResponse:
     """Predict for one observation."""
     model = request.model
     observations = check(parse.query(request, model.predictors), model.predictors)
-    return respond.one(model, observations, predict(model, observations))
+    return respond.respond(model, observations, predict(model, observations))
 
 
 @router.post("/predict", include_in_schema=False)
@@ -155,7 +160,7 @@ def predict_many(request: ModelRequest) -> HttpResponse:
     model = request.model
     observations = check(parse.body(request, model.predictors), model.predictors)
     is_gone = request.META.get("ml_api.client_gone", lambda: False)  # see ml_api/exchange.py
-    return respond.many(model, observations, predict(model, observations, is_gone))
+    return respond.respond(model, observations, predict(model, observations, is_gone))
 
 
 @router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from pydantic.json_schema import models_json_schema
 
+from lm_app.predict import columnar_out
 from lm_app.predictors import is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
 from lm_app.store.live import live_models
@@ -88,14 +89,11 @@ def _predict_many(model: LoadedModel) -> Schema:
         "operationId": "predict_many",
         "summary": "Predict for a data frame",
         "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns "
-        "or CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
+        "or CSV. The response has the shape of the request, or the format that `format` or `Accept` asks for.",
         "parameters": _options(),
         "requestBody": _data_frame(model),
         "responses": _responses(
-            {
-                "application/json": {"schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse")]}},
-                "text/csv": {"schema": {"type": "string"}},
-            },
+            _formats({"anyOf": [_ref(f"{shape}Response") for shape in ("Records", "Columns", "One")]}),
             *(400, 411, 413, 415, 422),
         ),
     }
@@ -109,7 +107,7 @@ def _predict_one(model: LoadedModel) -> Schema:
         "summary": "Predict for one observation",
         "description": "R's prediction at full precision, with the limits of an interval where one is requested.",
         "parameters": predictors + _options(),
-        "responses": _responses({"application/json": {"schema": _ref("OneResponse")}}, 422),
+        "responses": _responses(_formats(_ref("OneResponse")), 422),
     }
 
 
@@ -119,10 +117,10 @@ def _predict_value(model: LoadedModel) -> Schema:
     return {
         "operationId": "predict_value",
         "summary": "Predict from one number",
-        "description": "R's prediction, rounded to 6 decimals.\n\n"
-        "The value may have a dot or a comma, and must lie in the range of the training data.",
-        "parameters": [value],
-        "responses": _responses({"application/json": {"schema": {"type": "number"}}}, 422),
+        "description": "R's prediction, rounded to 6 decimals. With options, it is answered as by name, at full "
+        "precision.\n\nThe value may have a dot or a comma.",
+        "parameters": [value, *_options()],
+        "responses": _responses(_formats({"anyOf": [{"type": "number"}, _ref("OneResponse")]}), 422),
     }
 
 
@@ -131,6 +129,16 @@ def _options() -> list[Schema]:
         {"name": option, "in": "query", "schema": schema, "description": schema["description"]}
         for option, schema in Options.model_json_schema()["properties"].items()
     ]
+
+
+def _formats(schema: Schema) -> Schema:
+    """Describe an answer in each format."""
+    columnar = columnar_out.TYPES.values() if columnar_out.is_installed() else ()
+    return {
+        "application/json": {"schema": schema},
+        "text/csv": {"schema": {"type": "string"}},
+        **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in columnar},
+    }
 
 
 def _responses(content: Schema, *statuses: int) -> Schema:

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lm_app.engine.lm import LEVEL, Interval
 
+Format = Literal["json", "csv", "arrow", "parquet"]
+"""Of an answer with predictions."""
 Number = int | float
 """Whole numbers stay whole."""
 
@@ -122,7 +124,7 @@ def check_info(info: Mapping[str, Any]) -> None:
 
 
 class Options(BaseModel):
-    """How to predict: the query parameters of every `predict` but the one from a single number."""
+    """How to predict, and how to answer: the query parameters of every `predict`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -133,15 +135,24 @@ class Options(BaseModel):
     extrapolation: Literal["refuse", "flag"] = Field(
         "refuse", description="Outside the training ranges: refuse to answer, or answer and flag these observations."
     )
+    on_error: Literal["refuse", "null"] = Field(
+        "refuse", description="Where an observation is wrong: refuse the request, or answer null for it and list why."
+    )
+    augment: bool = Field(False, description="Give the columns of the request back beside the predictions.")
+    format: Format = Field(
+        "json", description="The format of the answer, whatever `Accept` says; Arrow and Parquet need pyarrow there."
+    )
 
     @classmethod
     def allowed(cls, name: str) -> str:
         """Describe the values that an option may have."""
+        if name == "augment":
+            return "true or false"
         choices = get_args(cls.model_fields[name].annotation)
         return " or ".join(map(repr, choices)) if choices else "a number between 0 and 1"
 
 
-OPTION_NAMES = set(Options.model_fields)
+OPTION_NAMES = frozenset(Options.model_fields)
 
 
 class Response(Schema):
@@ -151,11 +162,16 @@ class Response(Schema):
     version: str
     interval: Interval
     level: float
-    warnings: list[str] = Field(description="R's warnings, such as of a rank-deficient fit.")
+    warnings: list[str] = Field(
+        description="R's warnings, such as of a rank-deficient fit; and where a number is NaN, Inf or -Inf."
+    )
+    errors: list[Error] | None = Field(None, description="With on_error=null: why there are nulls; the first 50.")
+    error_count: int | None = Field(None, description="With on_error=null: how many errors there are.")
 
 
 FIT = Field(
-    description="The predicted response; null where R has none (NaN), such as for the log of a negative number."
+    description="The predicted response; null where R has no finite number, such as for the log of a negative number "
+    "(see warnings), and with on_error=null where the observation is wrong."
 )
 LOWER = Field(None, description="The interval's lower limit, where one was requested.")
 UPPER = Field(None, description="The interval's upper limit, where one was requested.")
@@ -163,7 +179,7 @@ EXTRAPOLATED = Field(None, description="With extrapolation=flag: is it outside t
 
 
 class Prediction(Schema):
-    """The prediction for one observation."""
+    """The prediction for one observation; with augment=true beside what was sent."""
 
     fit: float | None = FIT
     lower: float | None = LOWER
@@ -172,12 +188,12 @@ class Prediction(Schema):
 
 
 class PredictionColumns(Schema):
-    """The predictions for many observations, in their order."""
+    """The predictions for many observations, in their order; with augment=true beside what was sent."""
 
     fit: list[float | None] = FIT
     lower: list[float | None] | None = LOWER
     upper: list[float | None] | None = UPPER
-    extrapolated: list[bool] | None = EXTRAPOLATED
+    extrapolated: list[bool | None] | None = EXTRAPOLATED
 
 
 class OneResponse(Response, Prediction):

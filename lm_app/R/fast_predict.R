@@ -147,8 +147,8 @@ as_factor_of <- function(values, kind, classes) {
 #'
 #' @param x The predictors' values.
 #' @param model What train() made.
-#' @return A list of lists, one for each such value (at most 50 of a variable): `row` (from 0), `variable` (such as
-#'   "months(day)"), `columns` (the predictors that it is made of), `value` and `allowed`.
+#' @return A list of lists, one for each variable that has any: `rows` (from 0), `values`, `variable` (such as
+#'   "months(day)"), `columns` (the predictors that it is made of) and `allowed`.
 unseen_levels <- function(x, model) {
   data <- as_data_frame(x, model$predictors)
   expressions <- predictor_variables(model)
@@ -158,17 +158,15 @@ unseen_levels <- function(x, model) {
       error = function(e) NULL
     )
     unseen <- which(!is.na(values) & !values %in% model$xlevels[[name]])
-    lapply(head(unseen, 50), function(i) {
-      list(
-        row = i - 1L,
-        variable = name,
-        columns = I(intersect(all.vars(expressions[[name]]), names(data))),
-        value = values[i],
-        allowed = I(model$xlevels[[name]])
-      )
-    })
+    list(
+      rows = I(unseen - 1L),
+      values = I(values[unseen]),
+      variable = name,
+      columns = I(intersect(all.vars(expressions[[name]]), names(data))),
+      allowed = I(model$xlevels[[name]])
+    )
   })
-  unlist(found, recursive = FALSE)
+  Filter(function(variable) length(variable$rows) > 0, found)
 }
 
 # The fast path, a function of x, interval and level; see prepare_predict().

@@ -1,23 +1,48 @@
 """Check the values of a question: columns of doubles, as R takes them, or every error at once."""
 
 from array import array
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from lm_app.errors import InvalidObservations
-from lm_app.predict.question import MISSING, Errors, Question, Source, as_text, short
+from lm_app.predict.question import MISSING, PREDICTED, Columns, Errors, Question, Source, as_text, short
 from lm_app.predictors import CONSTANT, Predictor, one_of
-from lm_app.schemas import Options
+from lm_app.schemas import Format, OneResponse, Options
+
+CLASHES = {*PREDICTED, "errors"}
+CLASHES_OF_ONE = CLASHES | OneResponse.model_fields.keys()
+"""Names that the answer itself has, where what was sent stands beside it."""
 
 
-class Observations(NamedTuple):
-    """What R predicts for, and how that was asked. `extrapolated` is set where the request asked to flag."""
+@dataclass(slots=True)
+class Observations:
+    """What R predicts for, and how that was asked. `extrapolated` is set where the request asked to flag.
+
+    `kept` are the rows of the request that are left, where some are wrong and shall be answered by null.
+    """
 
     columns: list["array[float]"]  # one for each predictor, in the model's order
-    extrapolated: list[bool] | None
     source: Source
     options: Options
-    prefers_csv: bool
+    format: Format
+    errors: Errors
+    given: Columns
+    rows: int
+    extrapolated: list[bool] | None = None
+    kept: list[int] | None = None
+
+    def row(self, position: int) -> int:
+        """Find the row of the request."""
+        return position if self.kept is None else self.kept[position]
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Drop rows of the request."""
+        before = range(self.rows) if self.kept is None else self.kept
+        left = [position for position, row in enumerate(before) if row not in rows]
+        self.columns = [array("d", map(column.__getitem__, left)) for column in self.columns]
+        if self.extrapolated is not None:
+            self.extrapolated = [self.extrapolated[position] for position in left]
+        self.kept = [before[position] for position in left]
 
 
 def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
@@ -25,27 +50,57 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
 
     The values as they were sent are not kept: that R's answer can take their memory is 7 % of a large batch's time.
     """
+    frame, errors, whole = question.frame, question.errors, not question.errors.rows
     columns = [
-        _column(predictor, question.frame.columns[predictor.name], question)
+        _column(predictor, frame.columns[predictor.name], question, whole)
         for predictor in predictors
-        if predictor.name in question.frame.columns
+        if predictor.name in frame.columns
     ]
-    question.errors.raise_if_any()
+    if question.options.augment:
+        _check_clashes(question)
+    errors.raise_if_any()
     if not predictors:
-        columns = [array("d", [1.0]) * question.frame.rows]  # as R takes it: the intercept's
+        columns = [array("d", [1.0]) * frame.rows]  # as R takes it: the intercept's
         predictors = [CONSTANT]
-    extrapolated = _extrapolated(predictors, columns) if question.options.extrapolation == "flag" else None
-    return Observations(columns, extrapolated, question.frame.source, question.options, question.prefers_csv)
+    observations = Observations(
+        columns, frame.source, question.options, question.format, errors, dict(frame.given), frame.rows
+    )
+    if errors.rows:
+        observations.drop(errors.rows)
+        observations.given = {
+            name: [None if value is MISSING else value for value in values] for name, values in frame.given.items()
+        }
+    if question.options.extrapolation == "flag":
+        observations.extrapolated = _extrapolated(predictors, observations.columns)
+    return observations
 
 
-def unseen(observations: Observations, levels: Sequence[Mapping[str, Any]]) -> InvalidObservations:
-    """Tell of levels that the formula makes of the values, and the fit has not seen; see UnseenLevels."""
-    errors, source = Errors(), observations.source
-    for level in levels:
-        row = f"row {level['row']}: " if source.has_rows else ""
-        msg = f"{row}{level['variable']} is {level['value']!r}; it must be {one_of(level['allowed'])}."
-        errors.add(source.loc(level["columns"][0], level["row"]), msg, level["value"])
-    return errors.raised()
+def drop_unseen(observations: Observations, variables: Sequence[Mapping[str, Any]]) -> None:
+    """Drop the rows of which the formula makes levels that the fit has not seen; see UnseenLevels.
+
+    Raises InvalidObservations with all of them, unless they shall be answered by null.
+    """
+    errors, source = observations.errors, observations.source
+    for variable in variables:
+        allowed = one_of(variable["allowed"])
+        for position, value in zip(variable["rows"], variable["values"], strict=True):
+            row = observations.row(position)
+            prefix = f"row {row}: " if source.has_rows else ""
+            msg = f"{prefix}{variable['variable']} is {value!r}; it must be {allowed}."
+            errors.add(source.loc(variable["columns"][0], row), msg, value, row)
+    errors.raise_if_any()
+    observations.drop(errors.rows)
+
+
+def _check_clashes(question: Question) -> None:
+    """Record columns that were sent, and shall come back, by names that the answer itself has."""
+    source = question.frame.source
+    clashes = CLASHES if source.has_rows or question.format != "json" else CLASHES_OF_ONE
+    where = "query" if source in (Source.PATH, Source.QUERY) else "body"
+    for name in question.frame.given:
+        if name in clashes:
+            msg = f"augment=true: {name!r} is a column of the request and a name in the answer; rename that column."
+            question.errors.add([where, name], msg)
 
 
 def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[float]"]) -> list[bool]:
@@ -56,16 +111,20 @@ def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[floa
     return [not all(row) for row in zip(*inside, strict=True)]
 
 
-def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> "array[float]":
-    """Convert a column as a whole; only where that fails, value by value, to tell what is wrong."""
+def _column(predictor: Predictor, values: Sequence[Any], question: Question, whole: bool) -> "array[float]":
+    """Convert a column as a whole; only where that fails, value by value, to tell what is wrong.
+
+    A wrong value is 0 here; its row is dropped. `whole` says that nothing is MISSING.
+    """
     refuse = question.options.extrapolation == "refuse"
     if question.frame.source.is_text:
         convert = predictor.from_csv if question.frame.source.is_csv else predictor.from_text
     else:
         convert = predictor.from_json
-    numbers = convert(values)
+    numbers = convert(values) if whole else None
     if numbers is not None and not (refuse and not predictor.are_inside(numbers)):
         return array("d", numbers)
+    column = array("d", bytes(8 * len(values)))
     for row, value in enumerate(values):
         if value is MISSING:
             continue
@@ -73,12 +132,13 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question) -> 
         if number is None:
             msg = _not_allowed(predictor, value, question)
         elif refuse and not predictor.are_inside(number):
-            msg = _outside(predictor, value, question)
+            msg = _outside(predictor, value)
         else:
+            column[row] = number[0]
             continue
         prefix = f"row {row}: " if question.frame.source.has_rows else ""
-        question.errors.add(question.frame.source.loc(predictor.name, row), prefix + msg, value)
-    return array("d")
+        question.errors.add(question.frame.source.loc(predictor.name, row), prefix + msg, value, row)
+    return column
 
 
 def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
@@ -90,9 +150,8 @@ def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
     return f"{predictor.name} is {described}; it must be {allowed}."
 
 
-def _outside(predictor: Predictor, value: Any, question: Question) -> str:
-    remedy = " unless asked with extrapolation=flag" if question.frame.source.takes_options else ""
+def _outside(predictor: Predictor, value: Any) -> str:
     return (
         f"{predictor.name} is {short(str(value))}; the model was trained on {predictor.range()}"
-        f" and does not answer outside of that range{remedy}."
+        " and does not answer outside of that range unless asked with extrapolation=flag."
     )

@@ -10,7 +10,7 @@ from lm_app.data.header import align
 from lm_app.data.text import open_text
 from lm_app.errors import BadSyntax, DataError
 from lm_app.predict.names import check_names, check_repeated, check_size
-from lm_app.predict.question import Columns, Errors, Frame, Source
+from lm_app.predict.question import MISSING, Columns, Errors, Frame, Source
 from lm_app.predictors import Numeric, Predictor
 
 
@@ -36,6 +36,7 @@ def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor
         for row, values in enumerate(rows):
             if len(values) != len(header):
                 errors.add(["body", row], f"row {row} has {len(values)} fields; the header has {len(header)}.", values)
+                rows[row] = [""] * len(header)
     errors.raise_if_any()  # misaligned fields would be reported again, under wrong names
     check_size(len(rows), errors)
     columns: Columns = {name: list(map(itemgetter(column), rows)) for name, column in named.items()}
@@ -44,4 +45,9 @@ def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor
             if isinstance(predictor, Numeric):
                 with suppress(ValueError):
                     columns[predictor.name] = with_points(columns[predictor.name], ",")
+    if errors.rows:
+        columns = {
+            name: [MISSING if row in errors.rows else text for row, text in enumerate(texts)]
+            for name, texts in columns.items()
+        }
     return Frame(Source.CSV, columns, len(rows))

@@ -1,19 +1,23 @@
 """What a request asks: options and observations, with every error that is found on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
 from lm_app.errors import InvalidObservations
-from lm_app.schemas import Options
+from lm_app.schemas import Format, Options
 
 Columns = dict[str, Sequence[Any]]
 
 MISSING = object()
 """Marks a missing value whose error is already recorded."""
+
+PREDICTED = ("fit", "lower", "upper", "extrapolated")
+"""The columns of an answer."""
 
 MAX_ERRORS = 50
 MAX_CHARACTERS = 50
@@ -27,48 +31,54 @@ class Source(Enum):
     RECORDS = "records"
     COLUMNS = "columns"
     CSV = "csv"
+    OBJECT = "object"
+    FORM = "form"
 
     def __init__(self, kind: str) -> None:
         # attributes, as they are read for each predictor of a request
         self.is_csv = kind == "csv"
-        self.is_text = kind not in ("records", "columns")
-
-    @property
-    def has_rows(self) -> bool:
+        self.is_text = kind not in ("records", "columns", "object")
+        self.has_rows = kind in ("records", "columns", "csv")
         """May it hold more than one observation?"""
-        return self not in (Source.PATH, Source.QUERY)
-
-    @property
-    def takes_options(self) -> bool:
-        """May options stand beside it?"""
-        return self is not Source.PATH
 
     def loc(self, name: str, row: int) -> list[str | int]:
         """Locate the value of a predictor, as in FastAPI's errors."""
         if self is Source.PATH:
             return ["path", "value"]
-        if self is Source.QUERY:
-            return ["query", name]
+        if not self.has_rows:
+            return ["query" if self is Source.QUERY else "body", name]
         return ["body", name, row] if self is Source.COLUMNS else ["body", row, name]
 
 
 @dataclass(slots=True)
 class Errors:
-    """All errors of a request; the first 50 are listed, all are counted."""
+    """All errors of a request; the first 50 are listed, all are counted.
+
+    `spares_rows`, with on_error=null: those of single observations, the ones of `rows`, refuse no request.
+    """
 
     listed: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
+    rows: set[int] = field(default_factory=set)
+    in_rows: int = 0
+    spares_rows: bool = False
 
-    def add(self, loc: Sequence[str | int], msg: str, value: Any = None) -> None:
-        """Add one error: where it is, what is wrong and what is allowed, and the value that was sent."""
+    def add(self, loc: Sequence[str | int], msg: str, value: Any = None, row: int | None = None) -> None:
+        """Add one error: where it is, what is wrong and what is allowed, the value that was sent, and the row.
+
+        A number in `loc` is a row, too.
+        """
         self.count += 1
+        of_rows = [part for part in loc if isinstance(part, int)] if row is None else [row]
+        self.rows.update(of_rows)
+        self.in_rows += len(of_rows)
         if len(self.listed) < MAX_ERRORS:
             is_short = not isinstance(value, str | list | dict) or len(text := as_text(value)) <= MAX_CHARACTERS
             self.listed.append({"loc": list(loc), "msg": msg, "input": value if is_short else short(text)})
 
     def raise_if_any(self) -> None:
-        """Raise InvalidObservations where there are errors."""
-        if self.count:
+        """Raise InvalidObservations where there are errors that refuse the request."""
+        if self.count and not (self.spares_rows and self.count == self.in_rows):
             raise self.raised()
 
     def raised(self) -> InvalidObservations:
@@ -94,11 +104,17 @@ DEFAULTS = Options()
 
 
 class Frame(NamedTuple):
-    """What a request holds: `columns` has the values as they were sent, by the names of the model's predictors."""
+    """What a request holds: `columns` has the values as they were sent, by the names of the model's predictors.
+
+    `given`, with augment=true, are all columns as they were sent, in their order; `ignored` names what the model does
+    not take.
+    """
 
     source: Source
     columns: Columns
     rows: int
+    ignored: Sequence[str] = ()
+    given: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -107,5 +123,5 @@ class Question:
 
     frame: Frame
     options: Options = DEFAULTS
-    prefers_csv: bool = False
+    format: Format = "json"
     errors: Errors = field(default_factory=Errors)

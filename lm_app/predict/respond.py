@@ -1,91 +1,173 @@
-"""Respond with predictions, in the shape of the question or as CSV. Each number reads back to R's own bits."""
+"""Respond with predictions, in the format and the shape that were asked for. Each number reads back to R's own bits."""
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, starmap
 from typing import Any
 
 import orjson
 from django.http import HttpResponse
 
 from lm_app.engine.lm import Prediction
+from lm_app.predict import columnar_out
 from lm_app.predict.check import Observations
-from lm_app.predict.question import Source
+from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
 from lm_app.store.version import LoadedModel
 
+VARY = {"Vary": "Accept"}
+"""A cache shall not answer with another format than the one that is asked for."""
+NAMED = 3
+"""So many rows are named in a warning."""
+NULLS, NONES = (b"null",), (b"NaN", b"Inf")
+"""What is in a text in JSON, and in CSV, where a number may not be finite: searching for it takes nearly no time."""
+TO_QUOTE = re.compile('[,"\r\n]')
 
-def bare_number(prediction: Prediction) -> HttpResponse:
-    """Respond with the one fit, rounded to 6 decimals as in the original project."""
-    return _json(round(prediction.fit[0], 6))
+Columns = Mapping[str, Sequence[Any]]
 
 
-def one(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
-    """Respond to one observation with a flat object."""
-    columns = _columns(observations, prediction)
-    return _json({**_head(model, observations, prediction), **{name: values[0] for name, values in columns.items()}})
+def respond(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
+    """Respond to one observation with a flat object, to records with records, and to all else with columns.
 
-
-def many(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
-    """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred."""
-    columns = _columns(observations, prediction)
-    head = _head(model, observations, prediction)
-    if observations.prefers_csv:
-        headers = {f"LM-{name.title()}": str(head[name]) for name in ("interval", "level")}
-        if prediction.warnings:
-            headers["LM-Warnings"] = "; ".join(prediction.warnings)
-        return HttpResponse(_csv(columns), content_type="text/csv; charset=utf-8", headers=headers)
-    if observations.source is Source.RECORDS:
-        return _json({**head, "predictions": orjson.Fragment(_records(columns))})
-    return _json({**head, "predictions": columns})
+    One number in the path, without options, is answered by a number that is rounded as in the original project.
+    """
+    kind, source = observations.format, observations.source
+    if kind == "json" and source is Source.PATH and observations.options is DEFAULTS:
+        return HttpResponse(orjson.dumps(round(prediction.fit[0], 6)), content_type="application/json", headers=VARY)
+    columns, head = _columns(observations, prediction), _head(model, observations, prediction)
+    if kind == "csv":
+        return _csv_response(columns, head, observations, prediction)
+    if kind != "json":
+        head["warnings"] = head["warnings"] + _not_finite(observations, prediction)
+        content = columnar_out.write(kind, columns, head)
+        return HttpResponse(content, content_type=columnar_out.TYPES[kind], headers=VARY)
+    predictions: dict[str, Any]
+    if not source.has_rows:
+        predictions = {name: values[0] for name, values in columns.items()}
+    elif source is Source.RECORDS:
+        predictions = {"predictions": orjson.Fragment(_records(columns))}
+    else:
+        predictions = {"predictions": columns}
+    content = orjson.dumps(head | predictions)
+    if _has(content, NULLS) and (warnings := _not_finite(observations, prediction)):
+        head["warnings"] = head["warnings"] + warnings
+        content = orjson.dumps(head | predictions)
+    return HttpResponse(content, content_type="application/json", headers=VARY)
 
 
 def _head(model: LoadedModel, observations: Observations, prediction: Prediction) -> dict[str, Any]:
-    return {
+    head = {
         "model": model.name,
         "version": model.version,
         "interval": observations.options.interval,
         "level": observations.options.level,
         "warnings": prediction.warnings,
     }
+    if observations.errors.spares_rows:
+        head |= {"errors": observations.errors.listed, "error_count": observations.errors.count}
+    return head
 
 
 def _columns(observations: Observations, prediction: Prediction) -> dict[str, Sequence[Any]]:
+    """Make the columns of the answer, with None for each observation that is wrong."""
     columns: dict[str, Sequence[Any]] = {"fit": prediction.fit}
     if prediction.lower is not None and prediction.upper is not None:
         columns |= {"lower": prediction.lower, "upper": prediction.upper}
     if observations.extrapolated is not None:
         columns["extrapolated"] = observations.extrapolated
-    return columns
+    if observations.kept is not None:
+        columns = {name: _spread(values, observations.kept, observations.rows) for name, values in columns.items()}
+    return {**observations.given, **columns} if observations.given else columns
+
+
+def _spread(values: Sequence[Any], kept: Iterable[int], rows: int) -> list[Any]:
+    spread: list[Any] = [None] * rows
+    for row, value in zip(kept, values, strict=True):
+        spread[row] = value
+    return spread
+
+
+def _has(content: bytes, marks: Iterable[bytes]) -> bool:
+    return any(mark in content for mark in marks)
+
+
+def _not_finite(observations: Observations, prediction: Prediction) -> list[str]:
+    """Tell which numbers are NaN, Inf or -Inf: JSON has none of these."""
+    warnings = []
+    for name, numbers in (("fit", prediction.fit), ("lower", prediction.lower), ("upper", prediction.upper)):
+        kinds: dict[str, list[int]] = {}
+        if numbers is not None and not math.isfinite(sum(numbers)):
+            for row, number in enumerate(numbers):
+                if not math.isfinite(number):
+                    kinds.setdefault(_in_r(number), []).append(row)
+        for kind, rows in kinds.items():
+            named = [str(observations.row(row)) for row in rows[:NAMED]]
+            if len(rows) > NAMED:
+                where = f" in rows {', '.join(named)} and {len(rows) - NAMED} more"
+            elif len(rows) > 1:
+                where = f" in rows {', '.join(named[:-1])} and {named[-1]}"
+            else:
+                where = f" in row {named[0]}"
+            warnings.append(f"{name} is {kind}{where if observations.source.has_rows else ''}")
+    return warnings
 
 
 # orjson writes a column of 100,000 numbers in 2 ms, and a list of as many records in ten times that, most of it for
-# making the records. So each column is written as a whole and its text cut at the commas, which are nowhere in it but
-# between its numbers and logicals. Records and rows of CSV are joined from these pieces.
+# making the records. So each column of R's is written as a whole and its text cut at the commas, which are nowhere in
+# it but between its numbers and logicals. Records and rows of CSV are joined from these pieces.
 
 
-def _records(columns: Mapping[str, Sequence[Any]]) -> bytes:
+def _records(columns: Columns) -> bytes:
     """Write columns as records: [{"fit":1.5,"lower":1.0},{"fit":...}]."""
     pieces: list[list[bytes]] = []
     for name, values in columns.items():
-        texts = _texts(values).split(b",")
+        texts = _texts(values).split(b",") if name in PREDICTED else [orjson.dumps(value) for value in values]
         before = (b"," if pieces else b"},{") + orjson.dumps(name) + b":"
         pieces += [[before] * len(texts), texts]
     joined = b"".join(chain.from_iterable(zip(*pieces, strict=True)))
     return b"[" + joined.removeprefix(b"},") + b"}]"
 
 
-def _csv(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """Write columns as R reads them: TRUE and FALSE, NaN for NaN."""
-    texts = [
-        _texts(values).replace(b"true", b"TRUE").replace(b"false", b"FALSE").replace(b"null", b"NaN").split(b",")
-        for values in columns.values()
-    ]
-    return b"\n".join([",".join(columns).encode(), *map(b",".join, zip(*texts, strict=True)), b""])
+def _csv_response(
+    columns: Columns, head: Mapping[str, Any], observations: Observations, prediction: Prediction
+) -> HttpResponse:
+    content = _csv(columns)
+    warnings = prediction.warnings + (_not_finite(observations, prediction) if _has(content, NONES) else [])
+    headers = {**VARY, "LM-Interval": head["interval"], "LM-Level": str(head["level"])}
+    if warnings:
+        headers["LM-Warnings"] = "; ".join(warnings)
+    if "error_count" in head:
+        headers["LM-Errors"] = str(head["error_count"])
+    return HttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv(columns: Columns) -> bytes:
+    """Write columns as R reads them: TRUE and FALSE; NaN, Inf and -Inf; NA for what is null."""
+    header = ",".join(map(_quoted, columns)).encode()
+    return b"\n".join([header, *map(b",".join, zip(*starmap(_csv_column, columns.items()), strict=True)), b""])
+
+
+def _csv_column(name: str, values: Sequence[Any]) -> list[bytes]:
+    if name in PREDICTED and b"null" not in (text := _texts(values)):
+        return text.replace(b"true", b"TRUE").replace(b"false", b"FALSE").split(b",")
+    return [_in_r(value).encode() for value in values]
+
+
+def _in_r(value: Any) -> str:
+    """Write one value for R."""
+    if value is None:
+        return "NA"
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Inf" if value > 0 else "-Inf"
+    return _quoted(as_text(value))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if TO_QUOTE.search(text) else text
 
 
 def _texts(values: Sequence[Any]) -> bytes:
     """Write numbers or logicals as JSON has them, with commas between."""
     return orjson.dumps(values)[1:-1]
-
-
-def _json(content: Any) -> HttpResponse:
-    return HttpResponse(orjson.dumps(content), content_type="application/json")

@@ -144,12 +144,12 @@ def test_nan_of_r_is_null_and_reads_back_in_csv(models: Path, client: Client) ->
     write_model(models, formula="time ~ log(distance)")
     update("timedistance", force=True)
     answer = client.get("/lm/api/predict?distance=-1&extrapolation=flag").json()
-    assert (answer["fit"], answer["warnings"]) == (None, ["NaNs produced"])
+    assert (answer["fit"], answer["warnings"]) == (None, ["NaNs produced", "fit is NaN"])
     text = client.post(
         "/lm/api/predict?extrapolation=flag", "distance\n-1\n", content_type="text/csv", headers={"accept": "text/csv"}
     )
     assert text.text == "fit,extrapolated\nNaN,TRUE\n"
-    assert text["LM-Warnings"] == "NaNs produced"
+    assert text["LM-Warnings"] == "NaNs produced; fit is NaN in row 0"
 
 
 def test_a_level_that_only_r_sees_is_refused_with_those_allowed(models: Path, client: Client) -> None:
@@ -179,7 +179,10 @@ def test_all_errors_of_records_are_reported_at_once(client: Client) -> None:
     assert errors(post(client, body, "?interval=conf&level=2&colour=red")) == {
         ("query", "interval"): "interval is 'conf'; it must be 'none' or 'confidence' or 'prediction'.",
         ("query", "level"): "level is '2'; it must be a number between 0 and 1.",
-        ("query", "colour"): "'colour' is no option; there are: interval, level, extrapolation.",
+        (
+            "query",
+            "colour",
+        ): "'colour' is no option; there are: interval, level, extrapolation, on_error, augment, format.",
         ("body", 0, "wt"): "row 0: wt is 'x'; it must be a finite number.",
         ("body", 0, "qsec"): "row 0: qsec is missing (null); it must be a finite number.",
         ("body", 0, "am"): "row 0: am is 'manuel'; it must be one of 'automatic', 'manual'.",
