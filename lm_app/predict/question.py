@@ -20,10 +20,11 @@ MAX_CHARACTERS = 50
 
 
 class Source(Enum):
-    """Where observations come from. Values in JSON have types; those in a URL or in CSV are text."""
+    """Where observations come from. Values in JSON have types; those in a URL, a form or CSV are text."""
 
     PATH = "path"
     QUERY = "query"
+    FORM = "form"
     RECORDS = "records"
     COLUMNS = "columns"
     CSV = "csv"
@@ -36,7 +37,7 @@ class Source(Enum):
     @property
     def has_rows(self) -> bool:
         """May it hold more than one observation?"""
-        return self not in (Source.PATH, Source.QUERY)
+        return self not in (Source.PATH, Source.QUERY, Source.FORM)
 
     @property
     def takes_options(self) -> bool:
@@ -49,6 +50,8 @@ class Source(Enum):
             return ["path", "value"]
         if self is Source.QUERY:
             return ["query", name]
+        if self is Source.FORM:
+            return ["body", name]
         return ["body", name, row] if self is Source.COLUMNS else ["body", row, name]
 
 

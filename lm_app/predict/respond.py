@@ -25,7 +25,12 @@ def one(model: LoadedModel, observations: Observations, prediction: Prediction) 
 
 
 def many(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
-    """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred."""
+    """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred.
+
+    A form is one observation; it has one flat object.
+    """
+    if observations.source is Source.FORM and not observations.prefers_csv:
+        return one(model, observations, prediction)
     columns = _columns(observations, prediction)
     head = _head(model, observations, prediction)
     if observations.prefers_csv:
