@@ -1,11 +1,13 @@
 """The OpenAPI document: Ninja's, and the predict routes of each model as it is now, with its own predictors."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from pydantic.json_schema import models_json_schema
 
+from lm_app.predict.body import COLUMNAR, Kind
 from lm_app.predictors import is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
 from lm_app.store.live import live_models
@@ -87,8 +89,13 @@ def _predict_many(model: LoadedModel) -> Schema:
     return {
         "operationId": "predict_many",
         "summary": "Predict for a data frame",
-        "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns "
-        "or CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
+        "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns, "
+        f"CSV{', Parquet, Arrow' if Kind.PARQUET.is_read else ''}; or a form: `application/x-www-form-urlencoded` is one "
+        "observation, and `multipart/form-data` one file of any of these, or one observation. Options may stand in "
+        "a form, too. CSV may have the type `application/csv`, `application/vnd.ms-excel`, `text/plain` or "
+        "`text/tab-separated-values`, JSON any that ends with `+json`. A body may be compressed (`Content-Encoding: "
+        "gzip` or `deflate`), and in another charset that its type names.\n\nThe response has the shape of the request, "
+        "or is CSV where `Accept` asks for it; that to one observation in a form is as of GET.",
         "parameters": _options(),
         "requestBody": _data_frame(model),
         "responses": _responses(
@@ -158,7 +165,10 @@ def _data_frame_schemas(model: LoadedModel) -> Schema:
 
 
 def _data_frame(model: LoadedModel) -> Schema:
-    """Describe the body of a POST: a data frame in each of its shapes."""
+    """Describe the body of a POST: a data frame in each of its shapes.
+
+    Forms are described in words: with them beside lists, a client that openapi-python-client generates does not work.
+    """
     example = model.info["example"]
     records = {"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}
     return {
@@ -172,6 +182,8 @@ def _data_frame(model: LoadedModel) -> Schema:
                 "schema": {"type": "string"},
                 "example": "\n".join([",".join(example), ",".join(map(str, example.values())), ""]),
             },
+            Kind.LINES.value: {"schema": {"type": "string"}, "example": json.dumps(example)},
+            **{kind.value: {"schema": {"type": "string", "format": "binary"}} for kind in COLUMNAR if kind.is_read},
         },
     }
 

@@ -100,9 +100,7 @@ def _kind_of(content_type: str) -> Kind:
         taken = ", ".join(kind.value for kind in Kind if kind.is_read)
         raise UnsupportedMediaType(f"The body's Content-Type is {content_type or 'none'}; it must be one of {taken}.")
     if not kind.is_read:
-        raise UnsupportedMediaType(
-            f"The body is {content_type}, which this server does not read; to have it: {INSTALL}"
-        )
+        raise UnsupportedMediaType(f"{content_type} is not read here; to have it read: {INSTALL}.")
     return kind
 
 

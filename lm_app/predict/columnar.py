@@ -4,7 +4,7 @@ Both formats may say much in few bytes, so that rows and bytes are counted befor
 they are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -16,14 +16,12 @@ from lm_app.predict.arrow_messages import count_rows, stream_of
 from lm_app.predict.body import Body, Kind
 from lm_app.predict.coding import take_bytes
 from lm_app.predict.names import check_names, check_repeated, check_size
-from lm_app.predict.parquet_pages import size_of_column
+from lm_app.predict.parquet_size import bytes_of, footer_of, rows_of
 from lm_app.predict.question import Columns, Errors, Frame, Source
 from lm_app.predictors import Predictor, names_of
 
-MOST_FOOTER = 256 * 1024
-"""Bytes of a Parquet file's footer. Some 100 of it describe a column of a row group."""
 MOST_ELEMENTS = 20_000
-"""Of each list in it."""
+"""Of each list in a Parquet file's footer."""
 
 
 def read_columnar(body: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors) -> Frame:
@@ -61,29 +59,14 @@ class _Parquet:
     def __init__(self, content: bytes) -> None:
         from pyarrow import BufferReader, parquet
 
-        if not content.startswith(b"PAR1") or int.from_bytes(content[-8:-4], "little") > MOST_FOOTER:
-            raise DataError(f"is not Parquet, or its footer has more than {MOST_FOOTER} bytes")
-        self.content = content
+        self.content, self.footer = content, footer_of(content)
+        self.rows = rows_of(self.footer)
         self.options = {"thrift_container_size_limit": MOST_ELEMENTS, "pre_buffer": False}
-        self.file = parquet.ParquetFile(BufferReader(content), **self.options)
-        self.schema, self.rows = self.file.schema_arrow, self.file.metadata.num_rows
+        self.schema = parquet.ParquetFile(BufferReader(content), **self.options).schema_arrow
 
     def check_bytes(self, names: Sequence[str]) -> int:
         """Add up what these columns take; raises ContentTooLarge or DataError."""
-        most, size, rows = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, 0, 0
-        metadata = self.file.metadata
-        for group in map(metadata.row_group, range(metadata.num_row_groups)):
-            rows += group.num_rows
-            for chunk in map(group.column, range(group.num_columns)):
-                if chunk.path_in_schema in names:
-                    if chunk.num_values != group.num_rows:
-                        raise DataError(f"is not Parquet that can be read: {chunk.path_in_schema} has other rows")
-                    size += size_of_column(self.content, chunk)
-                    if size > most:
-                        raise ContentTooLarge(f"The columns have more than {most} bytes; send them in parts.")
-        if rows != self.rows or rows < 0:
-            raise DataError(f"is not Parquet that can be read: {rows} rows are to be {self.rows}")
-        return size
+        return bytes_of(self.content, self.footer, names)
 
     def read(self, names: list[str]) -> Any:
         """Read these columns, texts as dictionaries: one that stands in each row takes its bytes once."""
@@ -160,10 +143,9 @@ def _texts(column: Any) -> Iterator[str | None]:
 
     left = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
-    def plain(values: Any) -> Iterator[str | None]:
+    def bounded(texts: Iterable[str | None]) -> Iterator[str | None]:
         nonlocal left
-        for value in values:
-            text = value.as_py()
+        for text in texts:
             left -= len(text or "")
             if left < 0:
                 raise ContentTooLarge("The texts of a column have more characters than a body may have bytes.")
@@ -171,10 +153,11 @@ def _texts(column: Any) -> Iterator[str | None]:
 
     for chunk in column.chunks:
         if types.is_dictionary(chunk.type):
-            levels = list(plain(chunk.dictionary))
-            yield from (None if index is None else levels[index] for index in chunk.indices.to_pylist())
+            levels = [*bounded(value.as_py() for value in chunk.dictionary), None]
+            indices = chunk.indices.cast("int64").fill_null(-1)
+            yield from bounded(map(levels.__getitem__, indices.to_pylist()))
         else:
-            yield from plain(chunk)
+            yield from bounded(value.as_py() for value in chunk)
 
 
 def _line(error: Exception) -> str:
