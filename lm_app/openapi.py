@@ -16,6 +16,16 @@ from lm_app.store.version import LoadedModel
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_TAG = "predict"
+DATA_FRAME = """R's predictions for many observations.
+
+The body is a data frame: JSON records, also one in each line, JSON columns, CSV, Parquet or Arrow; or it is a form:
+`application/x-www-form-urlencoded` is one observation, and `multipart/form-data` one observation or one file of any of
+these formats. Options may stand in a form, too. CSV may be called `application/csv`, `application/vnd.ms-excel`,
+`text/plain` or `text/tab-separated-values`, and JSON anything that ends with `+json`. A body may be in another charset
+that its type names, and compressed (`Content-Encoding: gzip` or `deflate`).
+
+The response has the shape of the request, or is CSV where `Accept` asks for it. An observation in a form is answered as
+by GET."""
 
 Schema = dict[str, Any]
 
@@ -89,13 +99,7 @@ def _predict_many(model: LoadedModel) -> Schema:
     return {
         "operationId": "predict_many",
         "summary": "Predict for a data frame",
-        "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns, "
-        f"CSV{', Parquet, Arrow' if Kind.PARQUET.is_read else ''}; or a form: `application/x-www-form-urlencoded` is one "
-        "observation, and `multipart/form-data` one file of any of these, or one observation. Options may stand in "
-        "a form, too. CSV may have the type `application/csv`, `application/vnd.ms-excel`, `text/plain` or "
-        "`text/tab-separated-values`, JSON any that ends with `+json`. A body may be compressed (`Content-Encoding: "
-        "gzip` or `deflate`), and in another charset that its type names.\n\nThe response has the shape of the request, "
-        "or is CSV where `Accept` asks for it; that to one observation in a form is as of GET.",
+        "description": DATA_FRAME,
         "parameters": _options(),
         "requestBody": _data_frame(model),
         "responses": _responses(
@@ -183,7 +187,7 @@ def _data_frame(model: LoadedModel) -> Schema:
                 "example": "\n".join([",".join(example), ",".join(map(str, example.values())), ""]),
             },
             Kind.LINES.value: {"schema": {"type": "string"}, "example": json.dumps(example)},
-            **{kind.value: {"schema": {"type": "string", "format": "binary"}} for kind in COLUMNAR if kind.is_read},
+            **{kind.value: {} for kind in COLUMNAR if kind.is_read},  # binary: without a schema, in OpenAPI 3.1
         },
     }
 
