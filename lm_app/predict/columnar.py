@@ -16,7 +16,7 @@ from lm_app.predict.arrow_messages import count_rows, stream_of
 from lm_app.predict.body import Body, Kind
 from lm_app.predict.coding import take_bytes
 from lm_app.predict.names import check_names, check_repeated, check_size
-from lm_app.predict.parquet_size import bytes_of, footer_of, rows_of
+from lm_app.predict.parquet_size import ParquetSize
 from lm_app.predict.question import Columns, Errors, Frame, Source
 from lm_app.predictors import Predictor, names_of
 
@@ -40,7 +40,7 @@ def read_columnar(body: Body, request: HttpRequest, predictors: Sequence[Predict
             if not _is_read(kind := file.schema.field(name).type):
                 errors.add(["body", name], f"{name} has the type {kind}; send numbers, texts, logicals or dates.")
         errors.raise_if_any()
-        take_bytes(file.check_bytes(needed), request)
+        take_bytes(file.check_bytes(), request)
         columns: Columns = {}
         if needed:  # the libraries take no columns for all
             table = file.read(needed)
@@ -59,14 +59,18 @@ class _Parquet:
     def __init__(self, content: bytes) -> None:
         from pyarrow import BufferReader, parquet
 
-        self.content, self.footer = content, footer_of(content)
-        self.rows = rows_of(self.footer)
+        self.content, self.size = content, ParquetSize(content)
+        self.rows = self.size.rows
         self.options = {"thrift_container_size_limit": MOST_ELEMENTS, "pre_buffer": False}
         self.schema = parquet.ParquetFile(BufferReader(content), **self.options).schema_arrow
 
-    def check_bytes(self, names: Sequence[str]) -> int:
-        """Add up what these columns take; raises ContentTooLarge or DataError."""
-        return bytes_of(self.content, self.footer, names)
+    def check_bytes(self) -> int:
+        """Add up what the columns take; raises ContentTooLarge or DataError."""
+        from pyarrow import types
+
+        if any(types.is_nested(field.type) for field in self.schema):  # one may be called as another's path
+            raise DataError("has columns within columns; send them one beside the other")
+        return self.size.add_bytes()
 
     def read(self, names: list[str]) -> Any:
         """Read these columns, texts as dictionaries: one that stands in each row takes its bytes once."""
@@ -87,7 +91,7 @@ class _Arrow:
         self.rows = count_rows(self.stream)
         self.schema = ipc.open_stream(BufferReader(self.stream)).schema
 
-    def check_bytes(self, names: Sequence[str]) -> int:
+    def check_bytes(self) -> int:
         """No bytes are taken."""
         return 0
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import struct
 import sys
 import zlib
 from collections.abc import Callable
@@ -208,6 +209,12 @@ def test_what_is_not_compressed_as_it_says_is_refused(client: Client) -> None:
     assert "more than 2000 parts" in refused(post(client, gzip.compress(b"") * 2001, CSV_TYPE), 400)
 
 
+def test_parts_that_are_empty_are_skipped(client: Client, expected: list[float]) -> None:
+    compressed = zlib.compress(JSON.encode())
+    many = compressed[:2] + b"\0\0\0\xff\xff" * 20_000 + compressed[2:]
+    assert fits(post(client, many, **{"content-encoding": "deflate"})) == expected
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_what_is_too_large_when_decompressed_is_refused(client: Client, settings: Settings, coding: str) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 200_000
@@ -281,6 +288,18 @@ def test_a_form_of_several_parts_is_one(client: Client) -> None:
     kind = "multipart/form-data; boundary=x"
     for body, content_type in ((b"x", "multipart/form-data"), (b"--x\r\n" + b"a: b\r\n" * 5000, kind)):
         assert "no multipart/form-data: " in refused(post(client, body, content_type), 400)
+
+
+def test_a_model_with_a_predictor_that_is_an_option_reads_no_form(client: Client, models: Path) -> None:
+    write_model(models, formula="time ~ level", rows="time,level\n1,2\n2,3\n4,5\n5,7\n")
+    update("timedistance", force=True)
+    for response in (
+        post(client, "level=2", FORM_TYPE, url="/lm/api/predict"),
+        client.post("/lm/api/predict", {"level": "2"}),
+    ):
+        assert "level: a predictor and an option" in refused(response, 422)
+    file = SimpleUploadedFile("a.csv", b"level\n2\n3\n")
+    assert len(fits(client.post("/lm/api/predict", {"file": file}))) == 2
 
 
 # Files in forms
@@ -519,6 +538,8 @@ def test_what_parquet_and_arrow_have_that_is_not_safe_is_refused(client: Client)
         assert "compressed buffers" in refused(post(client, content, STREAM_TYPE), 400)
     many = {name: values * 1000 for name, values in COLUMNS.items()}
     assert "more than 1000 messages" in refused(post(client, as_arrow(many, rows=1), STREAM_TYPE), 413)
+    nested = {**COLUMNS, "__index_level_0__": [{"am": "manual"}] * 2}
+    assert "columns within columns" in refused(post(client, as_parquet(nested), PARQUET_TYPE), 400)
     wide = {f"x{i}": [1] for i in range(3000)}
     assert "more than 131072 bytes" in refused(post(client, as_arrow(wide), STREAM_TYPE), 413)
     assert "a footer of more than" in refused(post(client, as_parquet(wide), PARQUET_TYPE), 400)
@@ -537,3 +558,35 @@ def test_what_is_not_installed_is_told_so(client: Client, monkeypatch: pytest.Mo
     detail = refused(post(client, as_parquet(COLUMNS), PARQUET_TYPE), 415)
     assert detail == f"{PARQUET_TYPE} is not read here; to have it read: pip install -r contrib/requirements-files.txt."
     assert PARQUET_TYPE not in refused(post(client, JSON, "image/png"), 415)
+
+
+@pytest.mark.parametrize(
+    ("footer", "told"),
+    [
+        (b"\x19" + b"\x81" * 11, "a list that none has"),
+        (b"\x29\xfc" + b"\x81" * 11, "a number in its headers has too many bytes"),
+        (b"\x29\xfc\xff\xff\x7f" + b"\x16\0\0" * 80_000, "more than 100000 values in its headers"),
+        (b"\x2c" * 40, "its headers have what none has"),
+        (b"\x16\2\6\2\2", "not in order"),
+        (b"\x36\2\0", "its groups have other rows"),
+        (b"\x28\xff\x7f", "ends within a header"),
+    ],
+)
+def test_footers_that_are_none(client: Client, footer: bytes, told: str) -> None:
+    content = b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1"
+    assert told in refused(post(client, content, PARQUET_TYPE), 400)
+
+
+@pytest.mark.parametrize("write", [as_parquet, as_arrow], ids=["parquet", "arrow"])
+def test_no_byte_can_do_harm(client: Client, write: Callable[..., bytes]) -> None:
+    """Pyarrow itself would end the process where some of Parquet's are others."""
+    kind = PARQUET_TYPE if write is as_parquet else STREAM_TYPE
+    options = {"compression": "zstd", "store_schema": False} if write is as_parquet else {}
+    content = write({"distance": [6.0, 7.0, 6.0]}, **options)
+    statuses = set()
+    for at in range(len(content)):
+        for byte in {0, 0x19, 0x7F, 0xFF, content[at] + 1 & 255} - {content[at]}:
+            changed = content[:at] + bytes([byte]) + content[at + 1 :]
+            statuses.add(post(client, changed, kind, url="/lm/api/predict").status_code)
+    assert statuses <= {200, 400, 413, 422}
+    assert statuses >= {200, 400}
