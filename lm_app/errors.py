@@ -16,6 +16,7 @@ LmError
 ├── Unreachable         503
 ├── Damaged             503
 ├── TimedOut            503
+├── Busy                503
 ├── ClientGone          400
 └── RequestError
     ├── BadSyntax             400
@@ -23,6 +24,7 @@ LmError
     ├── PreconditionFailed    412
     ├── ContentTooLarge       413
     ├── UnsupportedMediaType  415
+    ├── UnsupportedCoding     415
     └── InvalidObservations   422
 
 Over HTTP, ml_api/api.py makes each a problem document with its status; on the command line, scripts/ print each as
@@ -153,6 +155,16 @@ class TimedOut(LmError):
     headers: ClassVar = {"Retry-After": "1"}
 
 
+class Busy(LmError):
+    """The bodies in work have as many bytes together as they may."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "1"}
+
+    def __init__(self) -> None:
+        super().__init__("The server is at work on as many bytes as it takes at once; try again in a second.")
+
+
 class ClientGone(LmError):
     """Nobody waits for the answer any more, and nobody reads this."""
 
@@ -198,8 +210,15 @@ class UnsupportedMediaType(RequestError):
 
     status = 415
 
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"The body's Content-Type is {content_type}; it must be application/json or text/csv.")
+
+class UnsupportedCoding(RequestError):
+    """The body is compressed in a way that is not read."""
+
+    status = 415
+    headers: ClassVar = {"Accept-Encoding": "gzip, deflate"}
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"The body's Content-Encoding is {coding}; it must be gzip or deflate, and only one.")
 
 
 class InvalidObservations(RequestError):

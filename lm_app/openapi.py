@@ -1,5 +1,6 @@
 """The OpenAPI document: Ninja's, and the predict routes of each model as it is now, with its own predictors."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.conf import settings
 from pydantic.json_schema import models_json_schema
 
 from lm_app.predict import columnar_out
+from lm_app.predict.body import COLUMNAR, Kind
 from lm_app.predictors import is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
 from lm_app.store.live import live_models
@@ -15,6 +17,16 @@ from lm_app.store.version import LoadedModel
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_TAG = "predict"
+DATA_FRAME = """R's predictions for many observations.
+
+The body is a data frame: JSON records, also one in each line, JSON columns, CSV, Parquet or Arrow; or it is a form:
+`application/x-www-form-urlencoded` is one observation, and `multipart/form-data` one observation or one file of any of
+these formats. Options may stand in a form, too. CSV may be called `application/csv`, `application/vnd.ms-excel`,
+`text/plain` or `text/tab-separated-values`, and JSON anything that ends with `+json`. A body may be in another charset
+that its type names, and compressed (`Content-Encoding: gzip` or `deflate`).
+
+The response has the shape of the request, or is CSV where `Accept` asks for it. An observation in a form is answered as
+by GET."""
 
 Schema = dict[str, Any]
 
@@ -88,8 +100,7 @@ def _predict_many(model: LoadedModel) -> Schema:
     return {
         "operationId": "predict_many",
         "summary": "Predict for a data frame",
-        "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns "
-        "or CSV. The response has the shape of the request, or the format that `format` or `Accept` asks for.",
+        "description": DATA_FRAME,
         "parameters": _options(),
         "requestBody": _data_frame(model),
         "responses": _responses(
@@ -166,7 +177,10 @@ def _data_frame_schemas(model: LoadedModel) -> Schema:
 
 
 def _data_frame(model: LoadedModel) -> Schema:
-    """Describe the body of a POST: a data frame in each of its shapes."""
+    """Describe the body of a POST: a data frame in each of its shapes.
+
+    Forms are described in words: with them beside lists, a client that openapi-python-client generates does not work.
+    """
     example = model.info["example"]
     records = {"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}
     return {
@@ -180,6 +194,8 @@ def _data_frame(model: LoadedModel) -> Schema:
                 "schema": {"type": "string"},
                 "example": "\n".join([",".join(example), ",".join(map(str, example.values())), ""]),
             },
+            Kind.LINES.value: {"schema": {"type": "string"}, "example": json.dumps(example)},
+            **{kind.value: {} for kind in COLUMNAR if kind.is_read},  # binary: without a schema, in OpenAPI 3.1
         },
     }
 

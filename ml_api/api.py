@@ -70,9 +70,9 @@ def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
 
 @api.exception_handler(TooManyFieldsSent)
 def too_many_parameters(request: HttpRequest, error: TooManyFieldsSent) -> HttpResponse:
-    """Answer a query that Django does not read."""
+    """Answer a query or a form that Django does not read."""
     most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-    return problem_response(400, f"The query has more than {most} parameters; send no more than the model has.")
+    return problem_response(400, f"There are more than {most} parameters; send no more than the model has.")
 
 
 @api.exception_handler(UnreadablePostError)

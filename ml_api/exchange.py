@@ -131,7 +131,7 @@ class Exchange:
         elif len(content) < length and not self.is_too_large:
             self.refuse(400, "The client went away.")  # nobody reads it
         else:
-            self.environ |= {"wsgi.input": BytesIO(content), COUNTED: True}
+            self.environ |= {"wsgi.input": BytesIO(content), COUNTED: self.held}
             self.worker.turns.take(self)
 
     def refuse_if_late(self) -> None:

@@ -12,7 +12,9 @@ from ml_api.problems import problem_response
 SMALL = 64 * 1024
 """A body of so many bytes always gets in: all threads of a worker together can't hold much of them."""
 COUNTED = "ml_api.counted"
-"""In a request's environment where the server has counted its body."""
+"""In a request's environment where the server has read its body: how many bytes of it are counted."""
+TAKE_BYTES = "ml_api.take_bytes"
+"""In a request's environment: a function that counts what a body is decompressed to, or tells that it is too much."""
 BUSY = "The server is at work on as many bytes as it takes at once; try again in a second."
 
 
@@ -50,9 +52,16 @@ def bounded_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
             return get_response(request)
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         size = most if "HTTP_TRANSFER_ENCODING" in request.META else int(request.META.get("CONTENT_LENGTH") or 0)
-        if not SMALL < size <= most or COUNTED in request.META:
-            return get_response(request)
-        if not bytes_at_once.take(size):
+        counted, taken = request.META.get(COUNTED, 0), 0
+
+        def take_bytes(more: int) -> bool:
+            nonlocal taken
+            is_room = bytes_at_once.take(more, beside=counted + taken)
+            taken += more if is_room else 0
+            return is_room
+
+        request.META[TAKE_BYTES] = take_bytes
+        if SMALL < size <= most and COUNTED not in request.META and not take_bytes(size):
             with suppress(UnreadablePostError):
                 while request.read(SMALL):  # most clients read no answer before all is sent
                     pass
@@ -60,6 +69,7 @@ def bounded_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
         try:
             return get_response(request)
         finally:
-            bytes_at_once.hold(-size)
+            if taken:
+                bytes_at_once.hold(-taken)
 
     return middleware

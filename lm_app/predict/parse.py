@@ -1,21 +1,24 @@
 """Parse a request: a URL or a body becomes columns of values by the predictors' names.
 
-Names, lengths and sizes are checked here, in json_body.py and in csv_body.py; the values are, in check.py.
+Names, lengths and sizes are checked here and by the reader of each format; the values are, in check.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from pydantic import ValidationError
 
 from lm_app.data.files import INSTALL
-from lm_app.errors import ContentTooLarge, InvalidObservations, LengthRequired, UnsupportedMediaType
+from lm_app.errors import InvalidObservations, UnsupportedMediaType
 from lm_app.predict import columnar_out
+from lm_app.predict.body import Body, Kind, read_body
+from lm_app.predict.columnar import read_columnar
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
+from lm_app.predict.lines_body import read_lines
 from lm_app.predict.names import check_names
 from lm_app.predict.question import DEFAULTS, Columns, Errors, Frame, Question, Source
 from lm_app.predict.size import check_marks
@@ -39,8 +42,8 @@ def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor
         return Question(frame, format=_accepted(request))
     values, errors = _query_values(request), Errors()
     options = _options(values, errors)
-    _check_option_names(values, errors)
-    question = _question(request, frame, values, options, errors)
+    _check_option_names("query", values, errors)
+    question = _question(request, frame, options, errors)
     if options.model_copy(update={"format": "json"}) == DEFAULTS:  # generated clients send the defaults, too
         question.options = DEFAULTS
     return question
@@ -48,51 +51,39 @@ def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor
 
 def query(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     """Parse the options and the one observation of a query string. Raises InvalidObservations, TooManyFieldsSent."""
-    if clash := OPTION_NAMES & set(names_of(predictors)):
-        raise InvalidObservations(f"{', '.join(clash)}: a predictor and an option; ask this model by POST.")
+    _check_no_clash(predictors)
     errors = Errors()
     values = _query_values(request)
     options = _options(values, errors)
-    columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
-    check_names(columns, predictors, ["query"], errors)
-    return _question(request, Frame(Source.QUERY, columns, 1), values, options, errors)
+    return _question(request, _one(Source.QUERY, values, predictors, errors), options, errors)
 
 
 def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     """Parse the options, and the observations of the body.
 
-    Raises InvalidObservations, BadSyntax, UnsupportedMediaType, ContentTooLarge or LengthRequired.
+    Raises what read_body() raises, InvalidObservations or TooManyFieldsSent.
     """
-    if request.content_type not in ("application/json", "text/csv"):
-        raise UnsupportedMediaType(request.content_type or "none")
-    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("wsgi.input_terminated"):
-        raise LengthRequired()
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    try:
-        content = request.body
-    except RequestDataTooBig:
-        content = None
-    if content is None or len(content) > most:
-        raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.")
-    check_marks(content, request.content_type, predictors)
+    sent = read_body(request)
+    check_marks(sent.content, sent.kind, predictors)
     errors = Errors()
     values = _query_values(request)
-    options = _options(values, errors)
-    _check_option_names(values, errors)
-    if request.content_type == "text/csv":
-        charset = (request.content_params or {}).get("charset")
-        frame = read_csv(content, charset, predictors, errors)
+    _check_option_names("query", values, errors)
+    if sent.kind is Kind.FORM or sent.kind is Kind.MULTIPART:
+        _check_no_clash(predictors)
+        fields = sent.fields if sent.kind is Kind.MULTIPART else _form_values(sent.content)
+        options = _options(values, errors, fields)
+        frame = _one(Source.FORM, fields, predictors, errors)
     else:
-        frame = read_json(content, predictors, errors)
-    return _question(request, frame, values, options, errors)
+        _check_option_names("body", sent.fields, errors)
+        options = _options(values, errors, sent.fields)
+        frame = _frame(sent, request, predictors, errors)
+    return _question(request, frame, options, errors)
 
 
-def _question(
-    request: HttpRequest, frame: Frame, values: dict[str, list[str]], options: Options, errors: Errors
-) -> Question:
+def _question(request: HttpRequest, frame: Frame, options: Options, errors: Errors) -> Question:
     if options.augment and not frame.given:
         frame = frame._replace(given=frame.columns)
-    if "format" not in values:
+    if "format" not in options.model_fields_set:
         return Question(frame, options, _accepted(request), errors)
     if options.format in columnar_out.TYPES and not columnar_out.is_installed():
         msg = f"format is {options.format!r}; this server can write 'json' and 'csv', and that with pyarrow: {INSTALL}."
@@ -100,27 +91,66 @@ def _question(
     return Question(frame, options, options.format, errors)
 
 
+def _frame(sent: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+    if sent.kind is Kind.JSON:
+        return read_json(sent.content, predictors, errors)
+    if sent.kind is Kind.CSV:
+        return read_csv(sent.content, sent.charset, predictors, errors)
+    if sent.kind is Kind.LINES:
+        return read_lines(sent.content, predictors, errors)
+    return read_columnar(sent, request, predictors, errors)
+
+
+def _one(source: Source, values: Mapping[str, list[str]], predictors: Sequence[Predictor], errors: Errors) -> Frame:
+    """Take the one observation of a query string or a form, whose values are texts."""
+    columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
+    check_names(columns, predictors, source.loc("", 0)[:1], errors)
+    return Frame(source, columns, 1)
+
+
+def _check_no_clash(predictors: Sequence[Predictor]) -> None:
+    if clash := OPTION_NAMES & set(names_of(predictors)):
+        raise InvalidObservations(f"{', '.join(clash)}: a predictor and an option; ask this model by POST, in JSON.")
+
+
 def _query_values(request: HttpRequest) -> dict[str, list[str]]:
     """Parse the query string as Django does, but without its QueryDict, which takes longer than R."""
     text = request.META["QUERY_STRING"]
     if not text.isascii():
         text = text.encode("latin-1").decode(errors="replace")
+    return _values(text)
+
+
+def _values(text: str) -> dict[str, list[str]]:
     try:
         return parse_qs(text, keep_blank_values=True, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
     except ValueError:
         raise TooManyFieldsSent from None
 
 
-def _check_option_names(values: dict[str, list[str]], errors: Errors) -> None:
+def _check_option_names(part: str, values: Mapping[str, list[str]], errors: Errors) -> None:
     for name in values.keys() - OPTION_NAMES:
-        errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
+        errors.add([part, name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
 
 
-def _options(query: dict[str, list[str]], errors: Errors) -> Options:
-    for name, values in query.items():
+def _form_values(content: bytes) -> dict[str, list[str]]:
+    """Parse a form as a query string. What curl sends of other data where it is not told their type is none."""
+    text = content.decode(errors="replace").strip()
+    if text.startswith(("{", "[")) or "\n" in text:
+        kind = "text/csv" if text[0] not in "{[" else "application/json"
+        raise UnsupportedMediaType(f"The body is not {Kind.FORM.value}; is it {kind}? Send that as its Content-Type.")
+    return _values(text)
+
+
+def _options(query: Mapping[str, list[str]], errors: Errors, fields: Mapping[str, list[str]] = {}) -> Options:
+    """Read the options of the query and of a form's fields."""
+    given = {**query}
+    for name, values in fields.items():
+        given[name] = [*given.get(name, []), *values]
+    for name, values in given.items():
         if len(values) > 1:
-            errors.add(["query", name], f"{name} is given more than once.", values)
-    requested = {name: query[name][-1] for name in Options.model_fields if name in query}
+            errors.add([_part(name, fields), name], f"{name} is given more than once.", values)
+    requested = {name: given[name][-1] for name in Options.model_fields if name in given}
     if not requested:
         return DEFAULTS
     try:
@@ -131,7 +161,7 @@ def _options(query: dict[str, list[str]], errors: Errors) -> Options:
         for wrong in error.errors():
             name = str(wrong["loc"][0])
             value = wrong["input"]
-            errors.add(["query", name], f"{name} is {value!r}; it must be {Options.allowed(name)}.", value)
+            errors.add([_part(name, fields), name], f"{name} is {value!r}; it must be {Options.allowed(name)}.", value)
         return DEFAULTS
 
 
@@ -143,3 +173,7 @@ def _accepted(request: HttpRequest) -> Format:
     columnar = columnar_out.TYPES if columnar_out.is_installed() else {}
     formats = TYPES | {media_type: kind for kind, media_type in columnar.items()}
     return formats.get(request.get_preferred_type(list(formats)) or "", "json")
+
+
+def _part(name: str, fields: Mapping[str, list[str]]) -> str:
+    return "body" if name in fields else "query"

@@ -24,7 +24,7 @@ MAX_CHARACTERS = 50
 
 
 class Source(Enum):
-    """Where observations come from. Values in JSON have types; those in a URL or in CSV are text."""
+    """Where observations come from. Values in JSON have types; those in a URL, a form or CSV are text."""
 
     PATH = "path"
     QUERY = "query"

@@ -8,21 +8,25 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from lm_app.errors import ContentTooLarge
+from lm_app.predict.body import Kind
 from lm_app.predictors import Factor, Predictor
 
-MARKS = {"application/json": ",[{", "text/csv": ",;\t|\r\n"}
-"""What stands between values, and at their lists' and objects' beginnings. Each has to be counted on its own."""
+MARKS = {Kind.JSON: ",[{", Kind.LINES: ",[{\r\n", Kind.CSV: ",;\t|\r\n"}
+"""What stands between values, and at their lists' and objects' beginnings. Each has to be counted on its own.
+
+Forms have few fields, and columnar.py looks at the lengths of columns itself.
+"""
 
 HARMLESS = 2 * 1024 * 1024
 """Bytes that need no counting, which would take 8 % of a large batch's time."""
 
 
-def check_marks(content: bytes, content_type: str, predictors: Sequence[Predictor]) -> None:
+def check_marks(content: bytes, kind: Kind, predictors: Sequence[Predictor]) -> None:
     """Raise ContentTooLarge where there are twice as many marks as LM_MAX_ROWS observations have.
 
     Twice, as a body that is only somewhat too large is told how many observations it has, by who reads it.
     """
-    marks = MARKS[content_type]
+    marks = MARKS.get(kind, "")
     most = 2 * settings.LM_MAX_ROWS * (1 + sum(1 + _marks_within(predictor, marks) for predictor in predictors))
     if len(content) > HARMLESS and sum(content.count(mark.encode()) for mark in marks) > most:
         raise ContentTooLarge(f"The body holds far more values than {settings.LM_MAX_ROWS} observations have.")

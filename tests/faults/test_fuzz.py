@@ -3,12 +3,14 @@
 FUZZ_EXAMPLES says how many of each kind are tried; `make fuzz` tries many.
 """
 
+import gzip
 import hashlib
 import http.client
 import json
 import os
 import re
 import socket
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -213,9 +215,15 @@ TYPES = [
     "text/csv; charset=base64",
     "text/csv; charset=x",
     "text/plain",
+    "application/x-ndjson",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/vnd.apache.parquet",
+    "application/vnd.apache.arrow.stream",
     "",
     ";",
 ]
+CODINGS = ["gzip", "deflate", "br", ""]
 ACCEPTS = [
     "*/*",
     "text/csv",
@@ -247,6 +255,9 @@ def bodies(draw: st.DrawFn) -> tuple[str, bytes, dict[str, str]]:
         body = draw(changed(body, pieces))
     content_type = draw(st.sampled_from([content_type] * 12 + TYPES))
     headers = {"Content-Type": content_type, "Accept": draw(st.sampled_from(ACCEPTS))}
+    if draw(st.integers(0, 9)) == 0:
+        headers["Content-Encoding"] = draw(st.sampled_from(CODINGS))
+        body = draw(st.sampled_from([body, gzip.compress(body), zlib.compress(body)]))
     return f"/lm/api/models/{model}/predict{draw(queries())}", body, headers
 
 

@@ -1,8 +1,20 @@
 """What JSON Schema can't say of our requests, so that Schemathesis does not expect it."""
 
+import io
+import json
 from typing import Any
 
+import pyarrow
 import schemathesis
+from pyarrow import ipc, parquet
+
+PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
+
+
+@schemathesis.serializer("application/x-ndjson", PARQUET, ARROW)
+def as_it_is(context: Any, value: Any) -> Any:
+    """The body is made below."""
+    return value
 
 
 @schemathesis.hook
@@ -19,6 +31,17 @@ def filter_case(context: Any, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """No keyword describes the text of a CSV: the document's example is sent for any text."""
-    if case.media_type == "text/csv":
-        case.body = case.operation.definition.raw["requestBody"]["content"]["text/csv"]["example"]
+    """No keyword describes what is not JSON: the document's example is sent for any, or what is no table."""
+    if case.media_type in ("text/csv", "application/x-ndjson", PARQUET, ARROW):
+        content = case.operation.definition.raw["requestBody"]["content"]
+        case.body = content.get(case.media_type, {}).get("example")
+    if case.media_type in (PARQUET, ARROW):
+        table = pyarrow.Table.from_pylist([json.loads(content["application/x-ndjson"]["example"])])
+        body = io.BytesIO()
+        if case.media_type == PARQUET:
+            parquet.write_table(table, body)
+        else:
+            with ipc.new_stream(body, table.schema) as stream:
+                stream.write_table(table)
+        invalid = bool(case.meta and case.meta.generation.mode.is_negative)
+        case.body = b"no table" if invalid else body.getvalue()

@@ -62,7 +62,8 @@ def test_examples_work(document: dict[str, Any], client: Client) -> None:
             (json.dumps(example["value"]), "application/json")
             for example in content["application/json"]["examples"].values()
         ]
-        for body, kind in [*bodies, (content["text/csv"]["example"], "text/csv")]:
+        texts = [(content[kind]["example"], kind) for kind in ("text/csv", "application/x-ndjson")]
+        for body, kind in [*bodies, *texts]:
             assert client.post(url, body, content_type=kind).status_code == 200, path
 
 
