@@ -26,7 +26,7 @@ def observation_schema(model: LoadedModel) -> Schema:
         "type": "object",
         "properties": {predictor.name: predictor.schema() for predictor in model.predictors},
         "required": names_of(model.predictors),
-        "additionalProperties": False,
+        "additionalProperties": True,
         "examples": [model.info["example"]],
     }
 
@@ -88,12 +88,17 @@ def _predict_many(model: LoadedModel) -> Schema:
         "operationId": "predict_many",
         "summary": "Predict for a data frame",
         "description": "R's predictions for many observations.\n\nThe body is a data frame: JSON records, JSON columns "
-        "or CSV. The response has the shape of the request, or is CSV where `Accept` asks for it.",
+        "or CSV, or one observation as an object. Columns that are no predictors are ignored; `warnings` names them. "
+        "The response has the shape of the request, or is CSV where `Accept` asks for it.\n\n"
+        "What pandas' `to_json()` makes with any `orient` that has the columns' names is taken, too, and so are the "
+        "bodies of MLflow.",
         "parameters": _options(),
         "requestBody": _data_frame(model),
         "responses": _responses(
             {
-                "application/json": {"schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse")]}},
+                "application/json": {
+                    "schema": {"anyOf": [_ref("RecordsResponse"), _ref("ColumnsResponse"), _ref("OneResponse")]}
+                },
                 "text/csv": {"schema": {"type": "string"}},
             },
             *(400, 411, 413, 415, 422),
@@ -160,13 +165,17 @@ def _data_frame_schemas(model: LoadedModel) -> Schema:
 def _data_frame(model: LoadedModel) -> Schema:
     """Describe the body of a POST: a data frame in each of its shapes."""
     example = model.info["example"]
-    records = {"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}
+    shapes: list[Schema] = [{"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}]
+    examples: Schema = {"records": {"value": [example]}}
+    if model.predictors:  # columns that are all no predictors would be an observation, too
+        shapes += [_ref(f"{model.name}_columns"), _ref(f"{model.name}_observation")]
+        examples |= {"columns": {"value": _example_columns(model)}, "one": {"value": example}}
     return {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [records, _ref(f"{model.name}_columns")]},
-                "examples": {"records": {"value": [example]}, "columns": {"value": _example_columns(model)}},
+                "schema": {"oneOf": shapes},
+                "examples": examples,
             },
             "text/csv": {
                 "schema": {"type": "string"},

@@ -133,6 +133,7 @@ class Options(BaseModel):
     extrapolation: Literal["refuse", "flag"] = Field(
         "refuse", description="Outside the training ranges: refuse to answer, or answer and flag these observations."
     )
+    augment: bool = Field(False, description="Give the columns of the request back beside the predictions.")
 
     @classmethod
     def allowed(cls, name: str) -> str:
@@ -151,7 +152,9 @@ class Response(Schema):
     version: str
     interval: Interval
     level: float
-    warnings: list[str] = Field(description="R's warnings, such as of a rank-deficient fit.")
+    warnings: list[str] = Field(
+        description="R's warnings, such as of a rank-deficient fit, and the columns of the request that were ignored."
+    )
 
 
 FIT = Field(

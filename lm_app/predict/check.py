@@ -18,6 +18,7 @@ class Observations(NamedTuple):
     source: Source
     options: Options
     prefers_csv: bool
+    ignored: Sequence[str] = ()
 
 
 def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
@@ -35,7 +36,8 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
         columns = [array("d", [1.0]) * question.frame.rows]  # as R takes it: the intercept's
         predictors = [CONSTANT]
     extrapolated = _extrapolated(predictors, columns) if question.options.extrapolation == "flag" else None
-    return Observations(columns, extrapolated, question.frame.source, question.options, question.prefers_csv)
+    frame = question.frame
+    return Observations(columns, extrapolated, frame.source, question.options, question.prefers_csv, frame.ignored)
 
 
 def unseen(observations: Observations, levels: Sequence[Mapping[str, Any]]) -> InvalidObservations:

@@ -1,6 +1,6 @@
 """Parse a request: a URL or a body becomes columns of values by the predictors' names.
 
-Names, lengths and sizes are checked here, in json_body.py and in csv_body.py; the values are, in check.py.
+Names, lengths and sizes are checked here, in shapes.py, json_body.py and csv_body.py; the values are, in check.py.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lm_app.errors import ContentTooLarge, InvalidObservations, LengthRequired, UnsupportedMediaType
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
-from lm_app.predict.names import check_names
+from lm_app.predict.names import check_names, check_unknown
 from lm_app.predict.question import DEFAULTS, Columns, Errors, Frame, Question, Source
 from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
@@ -38,6 +38,7 @@ def query(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     options = _options(values, errors)
     columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
     check_names(columns, predictors, ["query"], errors)
+    check_unknown(columns, predictors, errors)
     return Question(Frame(Source.QUERY, columns, 1), options, errors=errors)
 
 
@@ -65,9 +66,9 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
         errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
     if request.content_type == "text/csv":
         charset = (request.content_params or {}).get("charset")
-        frame = read_csv(content, charset, predictors, errors)
+        frame = read_csv(content, charset, predictors, errors, options)
     else:
-        frame = read_json(content, predictors, errors)
+        frame = read_json(content, predictors, errors, options)
     return Question(frame, options, _prefers_csv(request), errors)
 
 

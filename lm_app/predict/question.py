@@ -24,6 +24,7 @@ class Source(Enum):
 
     PATH = "path"
     QUERY = "query"
+    OBJECT = "object"
     RECORDS = "records"
     COLUMNS = "columns"
     CSV = "csv"
@@ -31,12 +32,12 @@ class Source(Enum):
     def __init__(self, kind: str) -> None:
         # attributes, as they are read for each predictor of a request
         self.is_csv = kind == "csv"
-        self.is_text = kind not in ("records", "columns")
+        self.is_text = kind not in ("object", "records", "columns")
 
     @property
     def has_rows(self) -> bool:
         """May it hold more than one observation?"""
-        return self not in (Source.PATH, Source.QUERY)
+        return self not in (Source.PATH, Source.QUERY, Source.OBJECT)
 
     @property
     def takes_options(self) -> bool:
@@ -49,6 +50,8 @@ class Source(Enum):
             return ["path", "value"]
         if self is Source.QUERY:
             return ["query", name]
+        if self is Source.OBJECT:
+            return ["body", name]
         return ["body", name, row] if self is Source.COLUMNS else ["body", row, name]
 
 
@@ -94,11 +97,17 @@ DEFAULTS = Options()
 
 
 class Frame(NamedTuple):
-    """What a request holds: `columns` has the values as they were sent, by the names of the model's predictors."""
+    """What a request holds: `columns` has the values as they were sent, by the names of the model's predictors.
+
+    `ignored` names the columns that are no predictors. `given` has all columns in their order, where augment asks for
+    them.
+    """
 
     source: Source
     columns: Columns
     rows: int
+    ignored: Sequence[str] = ()
+    given: Columns = {}  # noqa: RUF012 - nobody changes it
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 
 from lm_app.engine.lm import Prediction
 from lm_app.predict.check import Observations
+from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import Source
 from lm_app.store.version import LoadedModel
 
@@ -25,26 +26,34 @@ def one(model: LoadedModel, observations: Observations, prediction: Prediction) 
 
 
 def many(model: LoadedModel, observations: Observations, prediction: Prediction) -> HttpResponse:
-    """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred."""
+    """Respond to records with records, to columns and CSV with columns, and with CSV where that is preferred.
+
+    One object is answered by one.
+    """
     columns = _columns(observations, prediction)
     head = _head(model, observations, prediction)
     if observations.prefers_csv:
         headers = {f"LM-{name.title()}": str(head[name]) for name in ("interval", "level")}
-        if prediction.warnings:
-            headers["LM-Warnings"] = "; ".join(prediction.warnings)
+        if head["warnings"]:
+            headers["LM-Warnings"] = "; ".join(head["warnings"])
         return HttpResponse(_csv(columns), content_type="text/csv; charset=utf-8", headers=headers)
+    if observations.source is Source.OBJECT:
+        return one(model, observations, prediction)
     if observations.source is Source.RECORDS:
         return _json({**head, "predictions": orjson.Fragment(_records(columns))})
     return _json({**head, "predictions": columns})
 
 
 def _head(model: LoadedModel, observations: Observations, prediction: Prediction) -> dict[str, Any]:
+    warnings = prediction.warnings
+    if observations.ignored:
+        warnings = [*warnings, ignored_warning(observations.ignored)]
     return {
         "model": model.name,
         "version": model.version,
         "interval": observations.options.interval,
         "level": observations.options.level,
-        "warnings": prediction.warnings,
+        "warnings": warnings,
     }
 
 
