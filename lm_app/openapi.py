@@ -19,14 +19,16 @@ PROBLEM_JSON = "application/problem+json"
 DEFAULT_TAG = "predict"
 DATA_FRAME = """R's predictions for many observations.
 
-The body is a data frame: JSON records, also one in each line, JSON columns, CSV, Parquet or Arrow; or it is a form:
+The body is a data frame: JSON records, also one in each line, JSON columns, CSV, Parquet or Arrow; or one observation
+as an object. Columns that are no predictors are ignored; `warnings` names them. What pandas' `to_json()` makes with any
+`orient` that has the columns' names is taken, too, and so are the bodies of MLflow. Or the body is a form:
 `application/x-www-form-urlencoded` is one observation, and `multipart/form-data` one observation or one file of any of
 these formats. Options may stand in a form, too. CSV may be called `application/csv`, `application/vnd.ms-excel`,
 `text/plain` or `text/tab-separated-values`, and JSON anything that ends with `+json`. A body may be in another charset
 that its type names, and compressed (`Content-Encoding: gzip` or `deflate`).
 
-The response has the shape of the request, or is CSV where `Accept` asks for it. An observation in a form is answered as
-by GET."""
+The response has the shape of the request, or the format that `format` or `Accept` asks for. One observation, in an
+object or in a form, is answered as by GET."""
 
 Schema = dict[str, Any]
 
@@ -39,7 +41,7 @@ def observation_schema(model: LoadedModel) -> Schema:
         "type": "object",
         "properties": {predictor.name: predictor.schema() for predictor in model.predictors},
         "required": names_of(model.predictors),
-        "additionalProperties": False,
+        "additionalProperties": True,
         "examples": [model.info["example"]],
     }
 
@@ -182,13 +184,17 @@ def _data_frame(model: LoadedModel) -> Schema:
     Forms are described in words: with them beside lists, a client that openapi-python-client generates does not work.
     """
     example = model.info["example"]
-    records = {"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}
+    shapes: list[Schema] = [{"type": "array", "items": _ref(f"{model.name}_observation"), "minItems": 1}]
+    examples: Schema = {"records": {"value": [example]}}
+    if model.predictors:  # columns that are all no predictors would be an observation, too
+        shapes += [_ref(f"{model.name}_columns"), _ref(f"{model.name}_observation")]
+        examples |= {"columns": {"value": _example_columns(model)}, "one": {"value": example}}
     return {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [records, _ref(f"{model.name}_columns")]},
-                "examples": {"records": {"value": [example]}, "columns": {"value": _example_columns(model)}},
+                "schema": {"oneOf": shapes},
+                "examples": examples,
             },
             "text/csv": {
                 "schema": {"type": "string"},

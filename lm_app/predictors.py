@@ -21,7 +21,9 @@ from lm_app.data.columns import NUMBER as POINT_NUMBER
 from lm_app.data.dates import read_dates
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0}  # in any case: R writes TRUE, Python True
+LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0, "1": 1.0, "0": 0.0}  # in any case: R's TRUE, Python's True
+WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
+BITS = {0: 0.0, 1: 1.0}  # to Python, these are False and True, and 0.0 and 1.0, too
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 EPOCH = date(1970, 1, 1).toordinal()
 SECONDS_OF_A_DAY = 86400
@@ -49,8 +51,9 @@ class Predictor(ABC):
         """Describe the allowed values, in JSON or in text."""
 
     def from_csv(self, values: Sequence[str]) -> Sequence[float] | None:
-        """Read the text of a CSV file as R takes it; None where a value is not allowed."""
-        return self.from_text(values)
+        """Read the text of a CSV file as R takes it; blanks may stand around it. None where a value is not allowed."""
+        numbers = self.from_text(values)
+        return self.from_text([text.strip() for text in values]) if numbers is None else numbers
 
     def allowed_in_csv(self) -> str:
         """Describe the allowed values in a CSV file."""
@@ -105,8 +108,13 @@ class Numeric(Predictor):
             raise TypeError(f"the range of {self.name} is {self.min!r} to {self.max!r}")
 
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
-        """Read numbers; to Python, True and False are numbers, too."""
-        return self._allowed(values) if _are_numbers(values) else None
+        """Read numbers, and their texts, as forms send them; to Python, True and False are numbers, too."""
+        if _are_numbers(values):
+            return self._allowed(values)
+        texts = [
+            value if type(value) is str else repr(value) if type(value) in (int, float) else "" for value in values
+        ]
+        return self.from_csv(texts)
 
     def from_text(self, values: Sequence[str]) -> Sequence[float] | None:
         """Read numbers with a dot or a comma; None for thousands separators, NaN, infinity and all else."""
@@ -174,14 +182,32 @@ class Factor(Predictor):
         stripped = {level.strip(): position for level, position in positions.items() if times[level.strip()] == 1}
         return stripped | positions
 
+    @cached_property
+    def _meant(self) -> dict[tuple[bool, float], int]:
+        """The position of the one level that a number or a logical of JSON can mean; the first says which it is."""
+        meant = [(_meaning(level.strip()), position) for position, level in enumerate(self.levels, start=1)]
+        times = Counter(key for key, _ in meant)
+        return {key: position for key, position in meant if key and times[key] == 1}
+
+    def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
+        """Read levels, and numbers or logicals that are written as one level is."""
+        positions = self.from_text(values)
+        if positions is not None:
+            return positions
+        try:
+            return [
+                self.positions[value] if type(value) is str else self._meant[type(value) is bool, value]
+                for value in values
+            ]
+        except (KeyError, TypeError):
+            return None
+
     def from_text(self, values: Sequence[Any]) -> Sequence[float] | None:
         """Read levels."""
         try:
             return [self.positions[level] for level in values]
         except (KeyError, TypeError):  # a value of another type may not even be hashable
             return None
-
-    from_json = from_text
 
     def allowed(self, *, in_text: bool) -> str:
         """List the levels."""
@@ -197,8 +223,13 @@ class Logical(Predictor):
     """True or false."""
 
     def from_json(self, values: Sequence[Any]) -> Sequence[float] | None:
-        """Read true and false."""
-        return values if {bool}.issuperset(map(type, values)) else None
+        """Read true and false, also as 1 and 0, and as texts."""
+        if {bool}.issuperset(map(type, values)):
+            return values
+        try:
+            return [LOGICALS[value.lower()] if type(value) is str else BITS[value] for value in values]
+        except (KeyError, TypeError):
+            return None
 
     def from_text(self, values: Sequence[str]) -> Sequence[float] | None:
         """Read true and false in any case."""
@@ -313,6 +344,16 @@ def one_of(values: Sequence[Any]) -> str:
     listed = ", ".join(map(repr, values[:MOST_LISTED]))
     more = f" and {len(values) - MOST_LISTED} more, see the prototype" if len(values) > MOST_LISTED else ""
     return f"one of {listed}{more}"
+
+
+def _meaning(level: str) -> tuple[bool, float] | None:
+    """Tell which number or logical a level is, where it is one; whole numbers exactly."""
+    if level.lower() in ("true", "false"):
+        return True, level.lower() == "true"
+    with suppress(ValueError):
+        number = _number(level, POINT_NUMBER)
+        return False, int(level) if number.is_integer() and WHOLE.fullmatch(level) else number
+    return None
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

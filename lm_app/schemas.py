@@ -163,7 +163,8 @@ class Response(Schema):
     interval: Interval
     level: float
     warnings: list[str] = Field(
-        description="R's warnings, such as of a rank-deficient fit; and where a number is NaN, Inf or -Inf."
+        description="R's warnings, such as of a rank-deficient fit; where a number is NaN, Inf or -Inf; and the "
+        "columns of the request that were ignored."
     )
     errors: list[Error] | None = Field(None, description="With on_error=null: why there are nulls; the first 50.")
     error_count: int | None = Field(None, description="With on_error=null: how many errors there are.")

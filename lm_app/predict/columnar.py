@@ -19,12 +19,15 @@ from lm_app.predict.names import check_names, check_repeated, check_size
 from lm_app.predict.parquet_size import ParquetSize
 from lm_app.predict.question import Columns, Errors, Frame, Source
 from lm_app.predictors import Predictor, names_of
+from lm_app.schemas import Options
 
 MOST_ELEMENTS = 20_000
 """Of each list in a Parquet file's footer."""
 
 
-def read_columnar(body: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def read_columnar(
+    body: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors, options: Options
+) -> Frame:
     """Read the columns that the model has; raises BadSyntax, InvalidObservations, ContentTooLarge or Busy."""
     import pyarrow  # takes half a second, and not all have it
 
@@ -35,22 +38,25 @@ def read_columnar(body: Body, request: HttpRequest, predictors: Sequence[Predict
         check_repeated(names, " in the schema", errors)
         errors.raise_if_any()
         check_names(names, predictors, ["body"], errors)
-        needed = [name for name in names_of(predictors) if name in names]
+        needed = names_of(predictors)
         for name in needed:
-            if not _is_read(kind := file.schema.field(name).type):
+            if name in names and not _is_read(kind := file.schema.field(name).type):
                 errors.add(["body", name], f"{name} has the type {kind}; send numbers, texts, logicals or dates.")
         errors.raise_if_any()
         take_bytes(file.check_bytes(), request)
-        columns: Columns = {}
-        if needed:  # the libraries take no columns for all
-            table = file.read(needed)
+        read = [name for name in names if _is_read(file.schema.field(name).type)] if options.augment else needed
+        given: Columns = {}
+        if read:  # the libraries take no columns for all
+            table = file.read(read)
             table.validate(full=True)
-            columns |= {name: _values(table[name]) for name in needed}
+            given |= {name: _values(table[name]) for name in read}
     except DataError as error:
         raise BadSyntax(f"The body {error}.") from None
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise BadSyntax(f"The body is not {body.kind.name.title()} that can be read: {_line(error)}.") from None
-    return Frame(Source.COLUMNS, columns, file.rows)
+    columns = {name: given[name] for name in needed}
+    ignored = [name for name in names if name not in needed]
+    return Frame(Source.COLUMNS, columns, file.rows, ignored, given if options.augment else {})
 
 
 class _Parquet:

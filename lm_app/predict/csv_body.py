@@ -1,7 +1,7 @@
 """Parse a body of CSV, of any dialect and encoding that training reads, too."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from operator import itemgetter
 
@@ -11,10 +11,13 @@ from lm_app.data.text import open_text
 from lm_app.errors import BadSyntax, DataError
 from lm_app.predict.names import check_names, check_repeated, check_size
 from lm_app.predict.question import MISSING, Columns, Errors, Frame, Source
-from lm_app.predictors import Numeric, Predictor
+from lm_app.predictors import Numeric, Predictor, names_of
+from lm_app.schemas import Options
 
 
-def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def read_csv(
+    content: bytes, charset: str | None, predictors: Sequence[Predictor], errors: Errors, options: Options
+) -> Frame:
     """Parse CSV; raises BadSyntax, InvalidObservations or ContentTooLarge."""
     try:
         text = open_text(content, encoding=charset)
@@ -30,7 +33,8 @@ def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor
     if rows and widths != {len(header)}:
         header = align(header, rows) or header
     named = {name: column for column, name in enumerate(header) if name}  # that of row names has none, as in R
-    check_repeated(list(filter(None, header)), " in the header", errors)
+    names = names_of(predictors)
+    check_repeated([name for name in header if name in names], " in the header", errors)
     check_names(named, predictors, ["body"], errors)
     if widths != {len(header)}:
         for row, values in enumerate(rows):
@@ -39,15 +43,23 @@ def read_csv(content: bytes, charset: str | None, predictors: Sequence[Predictor
                 rows[row] = [""] * len(header)
     errors.raise_if_any()  # misaligned fields would be reported again, under wrong names
     check_size(len(rows), errors)
-    columns: Columns = {name: list(map(itemgetter(column), rows)) for name, column in named.items()}
+    columns = _columns(rows, {name: named[name] for name in names})
+    given = _columns(rows, named) if options.augment else {}
     if text.sep != ",":
         for predictor in predictors:
             if isinstance(predictor, Numeric):
                 with suppress(ValueError):
                     columns[predictor.name] = with_points(columns[predictor.name], ",")
     if errors.rows:
-        columns = {
-            name: [MISSING if row in errors.rows else text for row, text in enumerate(texts)]
-            for name, texts in columns.items()
-        }
-    return Frame(Source.CSV, columns, len(rows))
+        columns, given = _without(columns, errors.rows), _without(given, errors.rows)
+    return Frame(Source.CSV, columns, len(rows), [name for name in named if name not in names], given)
+
+
+def _columns(rows: Sequence[Sequence[str]], named: Mapping[str, int]) -> Columns:
+    return {name: list(map(itemgetter(column), rows)) for name, column in named.items()}
+
+
+def _without(columns: Columns, wrong: Collection[int]) -> Columns:
+    return {
+        name: [MISSING if row in wrong else text for row, text in enumerate(texts)] for name, texts in columns.items()
+    }

@@ -8,14 +8,15 @@ from lm_app.errors import BadSyntax
 from lm_app.predict.json_body import read_json
 from lm_app.predict.question import Errors, Frame
 from lm_app.predictors import Predictor
+from lm_app.schemas import Options
 
 
-def read_lines(content: bytes, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def read_lines(content: bytes, predictors: Sequence[Predictor], errors: Errors, options: Options) -> Frame:
     """Parse the lines as a list of records; raises BadSyntax, InvalidObservations or ContentTooLarge."""
     lines = content.splitlines()
     records = list(filter(None, map(bytes.strip, lines)))
     try:
-        frame = read_json(b"".join([b"[", b",".join(records), b"]"]), predictors, errors)
+        frame = read_json(b"".join([b"[", b",".join(records), b"]"]), predictors, errors, options)
     except BadSyntax:
         _raise_for_a_bad(lines)
         raise

@@ -19,7 +19,7 @@ from lm_app.predict.columnar import read_columnar
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
 from lm_app.predict.lines_body import read_lines
-from lm_app.predict.names import check_names
+from lm_app.predict.names import check_names, check_unknown
 from lm_app.predict.question import DEFAULTS, Columns, Errors, Frame, Question, Source
 from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
@@ -76,12 +76,12 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     else:
         _check_option_names("body", sent.fields, errors)
         options = _options(values, errors, sent.fields)
-        frame = _frame(sent, request, predictors, errors)
+        frame = _frame(sent, request, predictors, errors, options)
     return _question(request, frame, options, errors)
 
 
 def _question(request: HttpRequest, frame: Frame, options: Options, errors: Errors) -> Question:
-    if options.augment and not frame.given:
+    if options.augment and not frame.source.has_rows and not frame.given:
         frame = frame._replace(given=frame.columns)
     if "format" not in options.model_fields_set:
         return Question(frame, options, _accepted(request), errors)
@@ -91,20 +91,24 @@ def _question(request: HttpRequest, frame: Frame, options: Options, errors: Erro
     return Question(frame, options, options.format, errors)
 
 
-def _frame(sent: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def _frame(
+    sent: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors, options: Options
+) -> Frame:
     if sent.kind is Kind.JSON:
-        return read_json(sent.content, predictors, errors)
+        return read_json(sent.content, predictors, errors, options)
     if sent.kind is Kind.CSV:
-        return read_csv(sent.content, sent.charset, predictors, errors)
+        return read_csv(sent.content, sent.charset, predictors, errors, options)
     if sent.kind is Kind.LINES:
-        return read_lines(sent.content, predictors, errors)
-    return read_columnar(sent, request, predictors, errors)
+        return read_lines(sent.content, predictors, errors, options)
+    return read_columnar(sent, request, predictors, errors, options)
 
 
 def _one(source: Source, values: Mapping[str, list[str]], predictors: Sequence[Predictor], errors: Errors) -> Frame:
     """Take the one observation of a query string or a form, whose values are texts."""
     columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
-    check_names(columns, predictors, source.loc("", 0)[:1], errors)
+    part = source.loc("", 0)[:1]
+    check_names(columns, predictors, part, errors)
+    check_unknown(columns, predictors, part, errors)
     return Frame(source, columns, 1)
 
 

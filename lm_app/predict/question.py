@@ -28,11 +28,11 @@ class Source(Enum):
 
     PATH = "path"
     QUERY = "query"
+    FORM = "form"
+    OBJECT = "object"
     RECORDS = "records"
     COLUMNS = "columns"
     CSV = "csv"
-    OBJECT = "object"
-    FORM = "form"
 
     def __init__(self, kind: str) -> None:
         # attributes, as they are read for each predictor of a request

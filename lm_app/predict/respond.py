@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from lm_app.engine.lm import Prediction
 from lm_app.predict import columnar_out
 from lm_app.predict.check import Observations
+from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
 from lm_app.store.version import LoadedModel
 
@@ -56,12 +57,15 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
 
 
 def _head(model: LoadedModel, observations: Observations, prediction: Prediction) -> dict[str, Any]:
+    warnings = prediction.warnings
+    if observations.ignored:
+        warnings = [*warnings, ignored_warning(observations.ignored)]
     head = {
         "model": model.name,
         "version": model.version,
         "interval": observations.options.interval,
         "level": observations.options.level,
-        "warnings": prediction.warnings,
+        "warnings": warnings,
     }
     if observations.errors.spares_rows:
         head |= {"errors": observations.errors.listed, "error_count": observations.errors.count}
@@ -132,7 +136,7 @@ def _csv_response(
     columns: Columns, head: Mapping[str, Any], observations: Observations, prediction: Prediction
 ) -> HttpResponse:
     content = _csv(columns)
-    warnings = prediction.warnings + (_not_finite(observations, prediction) if _has(content, NONES) else [])
+    warnings = head["warnings"] + (_not_finite(observations, prediction) if _has(content, NONES) else [])
     headers = {**VARY, "LM-Interval": head["interval"], "LM-Level": str(head["level"])}
     if warnings:
         headers["LM-Warnings"] = "; ".join(warnings)

@@ -17,22 +17,35 @@ MARKS = {Kind.JSON: ",[{", Kind.LINES: ",[{\r\n", Kind.CSV: ",;\t|\r\n"}
 Forms have few fields, and columnar.py looks at the lengths of columns itself.
 """
 
+COSTS = {"{": 4}
+"""What a mark counts, where it is more than one; one is some 100 bytes of memory at most."""
+
+WIDE = 40
+"""What the marks of an observation may count in any case, as it may have columns that are no predictors."""
+
 HARMLESS = 2 * 1024 * 1024
 """Bytes that need no counting, which would take 8 % of a large batch's time."""
 
 
 def check_marks(content: bytes, kind: Kind, predictors: Sequence[Predictor]) -> None:
-    """Raise ContentTooLarge where there are twice as many marks as LM_MAX_ROWS observations have.
+    """Raise ContentTooLarge where there are far more marks than LM_MAX_ROWS observations have.
 
-    Twice, as a body that is only somewhat too large is told how many observations it has, by who reads it.
+    Of narrow ones twice as many, as a body that is only somewhat too large is told how many observations it has, by who
+    reads it.
     """
+    if len(content) <= HARMLESS:
+        return
     marks = MARKS.get(kind, "")
-    most = 2 * settings.LM_MAX_ROWS * (1 + sum(1 + _marks_within(predictor, marks) for predictor in predictors))
-    if len(content) > HARMLESS and sum(content.count(mark.encode()) for mark in marks) > most:
+    of_predictors = 2 * (1 + sum(1 + _cost_within(predictor, marks) for predictor in predictors))
+    if _cost(content, marks) > settings.LM_MAX_ROWS * max(of_predictors, WIDE):
         raise ContentTooLarge(f"The body holds far more values than {settings.LM_MAX_ROWS} observations have.")
 
 
-def _marks_within(predictor: Predictor, marks: str) -> int:
-    """Count the most marks in the predictor's name and in one of its levels."""
+def _cost_within(predictor: Predictor, marks: str) -> int:
+    """Count the marks in the predictor's name and the most in one of its levels."""
     levels = predictor.levels if isinstance(predictor, Factor) else [""]
-    return sum(map(predictor.name.count, marks)) + max(sum(map(level.count, marks)) for level in levels)
+    return _cost(predictor.name.encode(), marks) + max(_cost(level.encode(), marks) for level in levels)
+
+
+def _cost(content: bytes, marks: str) -> int:
+    return sum(content.count(mark.encode()) * COSTS.get(mark, 1) for mark in marks)

@@ -257,6 +257,7 @@ def test_the_first_50_errors_are_listed_and_all_are_counted(client: Client) -> N
 
 
 def test_errors_of_the_whole_request_refuse_it(client: Client) -> None:
+    body: object
     for body in (
         {"wt": [2.6], "qsec": [17]},
         {"wt": [2.6, None], "qsec": [17], "am": ["manual"]},
