@@ -29,7 +29,7 @@ def server(serve: StartServer) -> Iterator[Server]:
 
 
 def test_each_program_prints_what_is_shown(server: Server, tmp_path: Path) -> None:
-    assert len(BLOCKS) == len(re.findall(r"```(?:python|r|js)\n", PAGE)) == 10
+    assert len(BLOCKS) == len(re.findall(r"```(?:python|r|js)\n", PAGE)) == 12
     for language, code, shown in BLOCKS:
         assert len(code.splitlines()) <= 3, code
         script = code.replace("http://localhost:8000", server.url).replace("localhost:8000", server.url)
@@ -39,7 +39,7 @@ def test_each_program_prints_what_is_shown(server: Server, tmp_path: Path) -> No
 
 
 def test_urls_of_spreadsheets_are_answered_as_text(server: Server) -> None:
-    assert len(URLS) == 1
+    assert len(URLS) == 2
     for url in URLS:
         with urllib.request.urlopen(url.replace("http://localhost:8000", server.url), timeout=20) as answer:
             assert answer.read().decode() in ("47.736486", "fit\n23.210769538523426\n", "fit\r\n23.210769538523426\r\n")

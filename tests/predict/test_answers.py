@@ -257,13 +257,13 @@ def test_the_first_50_errors_are_listed_and_all_are_counted(client: Client) -> N
 
 
 def test_errors_of_the_whole_request_refuse_it(client: Client) -> None:
-    body: object
-    for body in (
+    bodies: list[Any] = [
         {"wt": [2.6], "qsec": [17]},
         {"wt": [2.6, None], "qsec": [17], "am": ["manual"]},
         [],
         "wt,qsec\n1,2\n",
-    ):
+    ]
+    for body in bodies:
         kind = "text/csv" if isinstance(body, str) else "application/json"
         problem(post(client, body, "?on_error=null", kind), 422)
     problem(client.get("/lm/api/predict?on_error=null"), 422)
