@@ -44,12 +44,12 @@ def read_csv(
     errors.raise_if_any()  # misaligned fields would be reported again, under wrong names
     check_size(len(rows), errors)
     columns = _columns(rows, {name: named[name] for name in names})
-    given = _columns(rows, named) if options.augment else {}
     if text.sep != ",":
         for predictor in predictors:
             if isinstance(predictor, Numeric):
                 with suppress(ValueError):
                     columns[predictor.name] = with_points(columns[predictor.name], ",")
+    given = _columns(rows, named) | columns if options.augment else {}
     if errors.rows:
         columns, given = _without(columns, errors.rows), _without(given, errors.rows)
     return Frame(Source.CSV, columns, len(rows), [name for name in named if name not in names], given)

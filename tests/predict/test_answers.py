@@ -344,6 +344,6 @@ def test_a_predictor_named_as_a_new_option_is_asked_by_post(models: Path, client
     write_model(models, formula=f"time ~ {name}", rows=f"time,{name}\n1,2\n3,3\n4,5\n7,7\n")
     update("timedistance", force=True)
     detail = problem(client.get(f"/lm/api/predict?{name}=3"), 422)["detail"]
-    assert detail == f"{name}: a predictor and an option; ask this model by POST."
+    assert detail == f"{name}: a predictor and an option; ask this model by POST, in JSON."
     answer = client.post("/lm/api/predict?format=csv", {name: [3]}, content_type="application/json")
     assert answer.text.startswith("fit\n")
