@@ -19,8 +19,8 @@ COSTS = dict.fromkeys("{\r\n", 4)
 WIDE = 50
 """What the marks of an observation may count in any case: it may have some 40 columns that are no predictors.
 
-With 100,000 observations that is 500 MB. Measured worst: one object of 1.85 million names takes 600 MB, and 900 MB where
-one of them stands twice.
+With 100,000 observations that is 500 MB. Measured worst: one object of 1.85 million names takes 600 MB, and 900 MB
+where one of them stands twice.
 """
 
 HARMLESS = 2 * 1024 * 1024
