@@ -95,7 +95,7 @@ def _of_records(records: list[Any], predictors: Sequence[Predictor], errors: Err
             columns: Columns = {name: list(map(itemgetter(name), records)) for name in names}
             ignored: Sequence[str] = ()
             if set(map(len, records)) != {len(names)}:
-                ignored = [name for name in dict.fromkeys(chain.from_iterable(records)) if name not in names]
+                ignored = [name for name in _names(records) if name not in names]
             return Frame(
                 Source.RECORDS, columns, len(records), ignored, _given(records, columns) if options.augment else {}
             )
@@ -110,7 +110,12 @@ def _of_records(records: list[Any], predictors: Sequence[Predictor], errors: Err
     return Frame(Source.RECORDS, columns, len(records), ignored, _given(objects, columns) if options.augment else {})
 
 
+def _names(records: list[dict[str, Any]]) -> Collection[str]:
+    """List all names of the records in their order; a union of sets takes a third of the time, and has none."""
+    first = records[0].keys()
+    return first if set().union(*records) == first else dict.fromkeys(chain.from_iterable(records))
+
+
 def _given(records: list[dict[str, Any]], columns: Columns) -> Columns:
     """Take all columns of the records, with null where a record has none."""
-    everything = dict.fromkeys(chain.from_iterable(records))
-    return {name: columns.get(name) or [record.get(name) for record in records] for name in everything}
+    return {name: columns.get(name) or [record.get(name) for record in records] for name in _names(records)}

@@ -38,8 +38,8 @@ def recognise(data: Any, predictors: Sequence[Predictor], errors: Errors) -> tup
     if kinds == {dict}:
         if present:
             return Source.COLUMNS, _columns_of_objects(data, errors)
-        if not names or any(name in next(iter(data.values())) for name in names):
-            return Source.RECORDS, list(data.values())
+        if not names or (not data.keys() & KEYWORDS and any(name in next(iter(data.values())) for name in names)):
+            return Source.RECORDS, list(data.values())  # with a key for each row
     if not present and names and (data.keys() & KEYWORDS or dict in kinds):
         _refuse("The body has none of the predictors", names, errors)
     return Source.OBJECT if kinds and not kinds & {list, dict} else Source.COLUMNS, data

@@ -20,6 +20,13 @@ BODIES = {
     "rows": (b"distance\n" + b"6\n" * 16_000_000, "text/csv"),
     "fields": (b"," * 33_000_000, "text/csv"),
 }
+NAMES = b",".join(b'"%x":"%x"' % (number, number) for number in range(1_850_000))
+JUST_ALLOWED = {
+    "names": (b'{"distance":1,"distance":2,' + NAMES + b"}", "application/json"),
+    "objects": (b"[" + b",".join([b'{"a":0}'] * 990_000) + b"]", "application/json"),
+    "nested": (b"[" + b",".join([b'{"a":' * 200 + b"0" + b"}" * 200] * 6_000) + b"]", "application/json"),
+    "rows": (b"distance\n" + b"6\n" * 1_200_000, "text/csv"),
+}
 
 
 def peak_memory(pid: int) -> int:
@@ -38,6 +45,19 @@ def test_bodies_of_millions_of_values_are_refused_before_these_are_made(serve: S
                 assert response.status == 413, name
                 assert b"far more values than 100000 observations" in response.read()
         assert peak_memory(server.process.pid) < 400
+        assert server.get(f"{URL}/29.5") == b"47.736486"
+
+
+def test_what_is_just_not_too_large_takes_a_bounded_memory(serve: StartServer) -> None:
+    """The bound is for frames of many columns; what it lets through beside these is read, and refused."""
+    with serve("gunicorn") as server:
+        for name, (body, content_type) in JUST_ALLOWED.items():
+            with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as asking:
+                asking.request("POST", URL, body, {"Content-Type": content_type})
+                response = asking.getresponse()
+                assert response.status in (413, 422), name
+                assert b"far more values" not in response.read()
+        assert peak_memory(server.process.pid) < 1_200
         assert server.get(f"{URL}/29.5") == b"47.736486"
 
 
