@@ -23,6 +23,8 @@ def read_json(content: bytes, predictors: Sequence[Predictor], errors: Errors, o
         data = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise BadSyntax(f"The body is not JSON: {error}.") from None
+    if options.augment:
+        _written(data)  # what is too deep for that can't be given back
     source, found = recognise(data, predictors, errors)
     _check_unique_names(content, data, names_of(predictors) if found is data else None, errors)
     if source is Source.RECORDS:
@@ -43,17 +45,20 @@ def _check_unique_names(content: bytes, data: Any, names: Collection[str] | None
     objects, colons = data if isinstance(data, list) else [data], content.count(b":")
     if set(map(type, objects)) == {dict} and colons == sum(map(len, objects)):
         return
-    try:
-        written = orjson.dumps(data)  # stops at a depth of 254; Python's reader, at one that its version chooses
-    except orjson.JSONEncodeError:
-        raise BadSyntax("The body is nested more deeply than any observations are.") from None
-    if written.count(b":") == colons and b"\\u003" not in content:
+    if _written(data).count(b":") == colons and b"\\u003" not in content:
         return
 
     def record_repeated(pairs: list[tuple[str, Any]]) -> None:
         check_repeated([name for name, _ in pairs if names is None or name in names], "", errors)
 
     json.loads(content, object_pairs_hook=record_repeated)
+
+
+def _written(data: Any) -> bytes:
+    try:
+        return orjson.dumps(data)  # stops at a depth of 254; Python's reader, at one that its version chooses
+    except orjson.JSONEncodeError:
+        raise BadSyntax("The body is nested more deeply than any observations are.") from None
 
 
 def _of_object(data: dict[str, Any], predictors: Sequence[Predictor], errors: Errors, options: Options) -> Frame:

@@ -98,7 +98,7 @@ NEST = "[" * 1000 + "]" * 1000
     [
         f'[{{"distance": 1, "distance": {NEST}}}]',
         f'[{{"distance": {NEST}}}]',
-        f'[{{"distance": 6, "other": {NEST}}}]',
+        f'[{{"distance": 6, "distance": 6, "other": {NEST}}}]',
         f'{{"distance": {NEST}}}',
         NEST,
         '{"a":' * 1000 + "1" + "}" * 1000,

@@ -256,6 +256,12 @@ def test_augment_keeps_all_columns_as_they_were_sent(rf: Any, body: Any, kind: s
         assert list(found.items()) == list(given.items())
 
 
+def test_what_is_nested_too_deeply_can_not_be_given_back(client: Client) -> None:
+    deep = f'{{"wt": [2.6], "qsec": [17], "am": ["manual"], "x": [{"[" * 300}{"]" * 300}]}}'
+    assert fits(post(client, deep))
+    assert post(client, deep, f"{MTCARS}?augment=true").status_code == 400
+
+
 def test_a_wide_frame_is_taken_and_a_wider_one_is_not(client: Client, settings: Settings) -> None:
     settings.LM_MAX_ROWS = 20
     padding = "p" * 110_000
