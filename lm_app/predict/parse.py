@@ -4,6 +4,7 @@ Names, lengths and sizes are checked here and by the reader of each format; the 
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -22,6 +23,9 @@ from lm_app.predict.question import DEFAULTS, Columns, Errors, Frame, Question, 
 from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Options
+
+Fields = Mapping[str, list[str]]
+"""The values of a query or a form, by their names."""
 
 
 def single_value(text: str, predictors: Sequence[Predictor]) -> Question:
@@ -75,10 +79,10 @@ def _frame(sent: Body, request: HttpRequest, predictors: Sequence[Predictor], er
     return read_columnar(sent, request, predictors, errors)
 
 
-def _one(source: Source, values: Mapping[str, list[str]], predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def _one(source: Source, values: Fields, predictors: Sequence[Predictor], errors: Errors) -> Frame:
     """Take the one observation of a query string or a form, whose values are texts."""
     columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
-    check_names(columns, predictors, source.loc("", 0)[:1], errors)
+    check_names(columns, predictors, ["query" if source is Source.QUERY else "body"], errors)
     return Frame(source, columns, 1)
 
 
@@ -111,11 +115,11 @@ def _form_values(content: bytes) -> dict[str, list[str]]:
     return _values(text)
 
 
-def _options(query: Mapping[str, list[str]], errors: Errors, fields: Mapping[str, list[str]] = {}) -> Options:
+def _options(query: Fields, errors: Errors, fields: Fields = MappingProxyType({})) -> Options:
     """Read the options of the query and of a form's fields."""
-    given = {**query}
-    for name, values in fields.items():
-        given[name] = [*given.get(name, []), *values]
+    given = query
+    if fields:
+        given = {name: [*query.get(name, []), *fields.get(name, [])] for name in {**query, **fields}}
     for name, values in given.items():
         if len(values) > 1:
             errors.add([_part(name, fields), name], f"{name} is given more than once.", values)
@@ -132,7 +136,7 @@ def _options(query: Mapping[str, list[str]], errors: Errors, fields: Mapping[str
         return DEFAULTS
 
 
-def _part(name: str, fields: Mapping[str, list[str]]) -> str:
+def _part(name: str, fields: Fields) -> str:
     return "body" if name in fields else "query"
 
 
