@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from pydantic import ValidationError
 
 from lm_app.errors import InvalidObservations, UnsupportedMediaType
-from lm_app.predict.body import Body, Kind, read_body
+from lm_app.predict.body import CSV, FORM, JSON, LINES, MULTIPART, Body, read_body
 from lm_app.predict.columnar import read_columnar
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
@@ -24,6 +24,7 @@ from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Options
 
+FORMS = (FORM, MULTIPART)
 Fields = Mapping[str, list[str]]
 """The values of a query or a form, by their names."""
 
@@ -56,9 +57,9 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     values = _query_values(request)
     for name in values.keys() - OPTION_NAMES:
         errors.add(["query", name], f"{name!r} is no option; there are: {', '.join(Options.model_fields)}.")
-    if sent.kind is Kind.FORM or sent.kind is Kind.MULTIPART:
+    if sent.kind in FORMS:
         _check_no_clash(predictors)
-        fields = sent.fields if sent.kind is Kind.MULTIPART else _form_values(sent.content)
+        fields = sent.fields if sent.kind == MULTIPART else _form_values(sent.content)
         options = _options(values, errors, fields)
         frame = _one(Source.FORM, fields, predictors, errors)
     else:
@@ -70,11 +71,11 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
 
 
 def _frame(sent: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors) -> Frame:
-    if sent.kind is Kind.JSON:
+    if sent.kind == JSON:
         return read_json(sent.content, predictors, errors)
-    if sent.kind is Kind.CSV:
+    if sent.kind == CSV:
         return read_csv(sent.content, sent.charset, predictors, errors)
-    if sent.kind is Kind.LINES:
+    if sent.kind == LINES:
         return read_lines(sent.content, predictors, errors)
     return read_columnar(sent, request, predictors, errors)
 
@@ -111,7 +112,7 @@ def _form_values(content: bytes) -> dict[str, list[str]]:
     text = content.decode(errors="replace").strip()
     if text.startswith(("{", "[")) or "\n" in text:
         kind = "text/csv" if text[0] not in "{[" else "application/json"
-        raise UnsupportedMediaType(f"The body is not {Kind.FORM.value}; is it {kind}? Send that as its Content-Type.")
+        raise UnsupportedMediaType(f"The body is not {FORM}; is it {kind}? Send that as its Content-Type.")
     return _values(text)
 
 
