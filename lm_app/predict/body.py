@@ -68,7 +68,7 @@ def is_read(kind: str) -> bool:
 def read_body(request: HttpRequest) -> Body:
     """Read the body; raises BadSyntax, Busy, ContentTooLarge, LengthRequired, UnsupportedCoding, UnsupportedMediaType.
 
-    None comes as bytes that are no form of several parts any more, nor compressed.
+    What it returns is decompressed, and out of the form of several parts in which it may have come.
     """
     kind = _kind_of(request.content_type or "")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("wsgi.input_terminated"):
