@@ -8,7 +8,7 @@ from django.conf import settings
 from pydantic.json_schema import models_json_schema
 
 from lm_app.predict import columnar_out
-from lm_app.predict.body import COLUMNAR, Kind
+from lm_app.predict.body import COLUMNAR, LINES, is_read
 from lm_app.predictors import is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
 from lm_app.store.live import live_models
@@ -200,8 +200,8 @@ def _data_frame(model: LoadedModel) -> Schema:
                 "schema": {"type": "string"},
                 "example": "\n".join([",".join(example), ",".join(map(str, example.values())), ""]),
             },
-            Kind.LINES.value: {"schema": {"type": "string"}, "example": json.dumps(example)},
-            **{kind.value: {} for kind in COLUMNAR if kind.is_read},  # binary: without a schema, in OpenAPI 3.1
+            LINES: {"schema": {"type": "string"}, "example": json.dumps(example)},
+            **{kind: {} for kind in COLUMNAR if is_read(kind)},  # binary: without a schema, in OpenAPI 3.1
         },
     }
 

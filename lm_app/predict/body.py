@@ -1,7 +1,6 @@
 """Tell what the body of a request is: its format, decompressed and in UTF-8, out of a form where it came in one."""
 
 from collections.abc import Mapping
-from enum import Enum
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -18,42 +17,33 @@ from lm_app.data.files import INSTALL
 from lm_app.errors import BadSyntax, ContentTooLarge, DataError, LengthRequired, UnsupportedMediaType
 from lm_app.predict import coding
 
-
-class Kind(Enum):
-    """A format, by the media type that the API's document lists."""
-
-    JSON = "application/json"
-    LINES = "application/x-ndjson"
-    CSV = "text/csv"
-    FORM = "application/x-www-form-urlencoded"
-    MULTIPART = "multipart/form-data"
-    PARQUET = "application/vnd.apache.parquet"
-    ARROW = "application/vnd.apache.arrow.stream"
-
-    @property
-    def is_read(self) -> bool:
-        """Is what reads it installed?"""
-        return self not in COLUMNAR or find_spec("pyarrow") is not None
-
-
-COLUMNAR = (Kind.PARQUET, Kind.ARROW)
-KINDS = {kind.value: kind for kind in Kind} | {
-    "application/csv": Kind.CSV,
-    "application/vnd.ms-excel": Kind.CSV,  # what browsers on Windows say of a .csv
-    "text/plain": Kind.CSV,
-    "text/tab-separated-values": Kind.CSV,
-    "application/jsonl": Kind.LINES,
-    "application/ndjson": Kind.LINES,
-    "application/vnd.apache.arrow.file": Kind.ARROW,
+# The formats, by the media types that the API's document lists.
+JSON = "application/json"
+LINES = "application/x-ndjson"
+CSV = "text/csv"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+PARQUET = "application/vnd.apache.parquet"
+ARROW = "application/vnd.apache.arrow.stream"
+COLUMNAR = (PARQUET, ARROW)
+KINDS = {
+    **{kind: kind for kind in (JSON, LINES, CSV, FORM, MULTIPART, *COLUMNAR)},
+    "application/csv": CSV,
+    "application/vnd.ms-excel": CSV,  # what browsers on Windows say of a .csv
+    "text/plain": CSV,
+    "text/tab-separated-values": CSV,
+    "application/jsonl": LINES,
+    "application/ndjson": LINES,
+    "application/vnd.apache.arrow.file": ARROW,
 }
 SUFFIXES = {
-    "json": Kind.JSON,
-    "ndjson": Kind.LINES,
-    "jsonl": Kind.LINES,
-    "parquet": Kind.PARQUET,
-    "arrow": Kind.ARROW,
-    "arrows": Kind.ARROW,
-    "feather": Kind.ARROW,
+    "json": JSON,
+    "ndjson": LINES,
+    "jsonl": LINES,
+    "parquet": PARQUET,
+    "arrow": ARROW,
+    "arrows": ARROW,
+    "feather": ARROW,
 }
 """Of files whose type the client did not know; all others are CSV."""
 UNKNOWN_TYPES = ("", "application/octet-stream", "application/gzip", "application/x-gzip")
@@ -63,17 +53,22 @@ MARKS = tuple(BYTE_ORDER_MARKS)
 class Body(NamedTuple):
     """What was sent. Text is in UTF-8, but that of CSV without a charset, which the reader of CSV detects."""
 
-    kind: Kind
+    kind: str
     content: bytes
     charset: str | None = None
     fields: Mapping[str, list[str]] = {}
     """The plain fields of a form of several parts; a form without a file is its fields."""
 
 
+def is_read(kind: str) -> bool:
+    """Is what reads the format installed?"""
+    return kind not in COLUMNAR or find_spec("pyarrow") is not None
+
+
 def read_body(request: HttpRequest) -> Body:
     """Read the body; raises BadSyntax, Busy, ContentTooLarge, LengthRequired, UnsupportedCoding, UnsupportedMediaType.
 
-    None comes as bytes that are no form of several parts any more, nor compressed.
+    What it returns is decompressed, and out of the form of several parts in which it may have come.
     """
     kind = _kind_of(request.content_type or "")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("wsgi.input_terminated"):
@@ -87,29 +82,29 @@ def read_body(request: HttpRequest) -> Body:
         raise ContentTooLarge(f"The body has more than {most} bytes; send it in parts.")
     if "HTTP_CONTENT_ENCODING" in request.META or content.startswith(GZIP):
         content = coding.decode(content, request)
-    if kind is Kind.MULTIPART:
+    if kind is MULTIPART:
         return _of_parts(content, request)
     return _body(kind, content, (request.content_params or {}).get("charset"))
 
 
-def _kind_of(content_type: str) -> Kind:
+def _kind_of(content_type: str) -> str:
     kind = KINDS.get(content_type)
     if kind is None and content_type.startswith("application/") and content_type.endswith("+json"):
-        kind = Kind.JSON
+        kind = JSON
     if kind is None:
-        taken = ", ".join(kind.value for kind in Kind if kind.is_read)
+        taken = ", ".join(kind for kind in dict.fromkeys(KINDS.values()) if is_read(kind))
         raise UnsupportedMediaType(f"The body's Content-Type is {content_type or 'none'}; it must be one of {taken}.")
-    if not kind.is_read:
+    if not is_read(kind):
         raise UnsupportedMediaType(f"{content_type} is not read here; to have it read: {INSTALL}.")
     return kind
 
 
-def _body(kind: Kind, content: bytes, charset: str | None) -> Body:
+def _body(kind: str, content: bytes, charset: str | None) -> Body:
     """Make a body of which each mark between values is one byte of ASCII, whatever charset it came in."""
     if kind in COLUMNAR:
         return Body(kind, content)
     is_utf_8 = charset is None or charset.lower() in ("utf-8", "utf8")
-    if is_utf_8 and (kind is Kind.CSV or not (content.startswith(MARKS) or b"\0" in content[:4])):
+    if is_utf_8 and (kind == CSV or not (content.startswith(MARKS) or b"\0" in content[:4])):
         return Body(kind, content, charset)
     try:
         encoding, _ = encoding_of(content, charset)
@@ -143,16 +138,16 @@ def _of_parts(content: bytes, request: HttpRequest) -> Body:
         raise BadSyntax(f"The form has {len(sent)} files; send one.")
     texts = {name: fields.getlist(name) for name in fields}
     if not sent:
-        return Body(Kind.MULTIPART, b"", fields=texts)
+        return Body(MULTIPART, b"", fields=texts)
     return _of_file(sent[0], request)._replace(fields=texts)
 
 
 def _of_file(file: Any, request: HttpRequest) -> Body:
     name, content_type = (file.name or "").lower(), file.content_type or ""
     if content_type in UNKNOWN_TYPES:
-        content_type = SUFFIXES.get(name.removesuffix(".gz").rpartition(".")[2], Kind.CSV).value
+        content_type = SUFFIXES.get(name.removesuffix(".gz").rpartition(".")[2], CSV)
     kind = _kind_of(content_type)
-    if kind in (Kind.FORM, Kind.MULTIPART):
+    if kind in (FORM, MULTIPART):
         raise UnsupportedMediaType(f"The file's Content-Type is {content_type}; send data, such as text/csv.")
     content, charset = file.read(), file.charset and force_str(file.charset, "latin-1")
     return _body(kind, coding.gunzip(content, request) if content.startswith(GZIP) else content, charset)

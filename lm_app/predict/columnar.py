@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from lm_app.data.files import INDEX
 from lm_app.errors import BadSyntax, ContentTooLarge, DataError
 from lm_app.predict.arrow_messages import count_rows, stream_of
-from lm_app.predict.body import Body, Kind
+from lm_app.predict.body import PARQUET, Body
 from lm_app.predict.coding import take_bytes
 from lm_app.predict.names import check_names, check_repeated, check_size
 from lm_app.predict.parquet_size import ParquetSize
@@ -32,7 +32,7 @@ def read_columnar(
     import pyarrow  # takes half a second, and not all have it
 
     try:
-        file = _Parquet(body.content) if body.kind is Kind.PARQUET else _Arrow(body.content)
+        file = _Parquet(body.content) if body.kind == PARQUET else _Arrow(body.content)
         check_size(file.rows, errors)
         names = [name for name in file.schema.names if name != INDEX]
         check_repeated(names, " in the schema", errors)
@@ -53,7 +53,7 @@ def read_columnar(
     except DataError as error:
         raise BadSyntax(f"The body {error}.") from None
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise BadSyntax(f"The body is not {body.kind.name.title()} that can be read: {_line(error)}.") from None
+        raise BadSyntax(f"The body can't be read: {_line(error)}.") from None
     columns = {name: given[name] for name in needed}
     ignored = [name for name in names if name not in needed]
     return Frame(Source.COLUMNS, columns, file.rows, ignored, given if options.augment else {})

@@ -4,6 +4,7 @@ Names, lengths and sizes are checked here and by the reader of each format; the 
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from lm_app.data.files import INSTALL
 from lm_app.errors import InvalidObservations, UnsupportedMediaType
 from lm_app.predict import columnar_out
-from lm_app.predict.body import Body, Kind, read_body
+from lm_app.predict.body import CSV, FORM, JSON, LINES, MULTIPART, Body, read_body
 from lm_app.predict.columnar import read_columnar
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
@@ -27,6 +28,10 @@ from lm_app.schemas import OPTION_NAMES, Format, Options
 
 TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv"}
 """The formats of an answer by what Accept calls them."""
+
+FORMS = (FORM, MULTIPART)
+Fields = Mapping[str, list[str]]
+"""The values of a query or a form, by their names."""
 
 
 def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor]) -> Question:
@@ -68,9 +73,9 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     errors = Errors()
     values = _query_values(request)
     _check_option_names("query", values, errors)
-    if sent.kind is Kind.FORM or sent.kind is Kind.MULTIPART:
+    if sent.kind in FORMS:
         _check_no_clash(predictors)
-        fields = sent.fields if sent.kind is Kind.MULTIPART else _form_values(sent.content)
+        fields = sent.fields if sent.kind == MULTIPART else _form_values(sent.content)
         options = _options(values, errors, fields)
         frame = _one(Source.FORM, fields, predictors, errors)
     else:
@@ -94,19 +99,19 @@ def _question(request: HttpRequest, frame: Frame, options: Options, errors: Erro
 def _frame(
     sent: Body, request: HttpRequest, predictors: Sequence[Predictor], errors: Errors, options: Options
 ) -> Frame:
-    if sent.kind is Kind.JSON:
+    if sent.kind == JSON:
         return read_json(sent.content, predictors, errors, options)
-    if sent.kind is Kind.CSV:
+    if sent.kind == CSV:
         return read_csv(sent.content, sent.charset, predictors, errors, options)
-    if sent.kind is Kind.LINES:
+    if sent.kind == LINES:
         return read_lines(sent.content, predictors, errors, options)
     return read_columnar(sent, request, predictors, errors, options)
 
 
-def _one(source: Source, values: Mapping[str, list[str]], predictors: Sequence[Predictor], errors: Errors) -> Frame:
+def _one(source: Source, values: Fields, predictors: Sequence[Predictor], errors: Errors) -> Frame:
     """Take the one observation of a query string or a form, whose values are texts."""
     columns: Columns = {name: texts for name, texts in values.items() if name not in OPTION_NAMES}
-    part = source.loc("", 0)[:1]
+    part = ["query" if source is Source.QUERY else "body"]
     check_names(columns, predictors, part, errors)
     check_unknown(columns, predictors, part, errors)
     return Frame(source, columns, 1)
@@ -142,15 +147,15 @@ def _form_values(content: bytes) -> dict[str, list[str]]:
     text = content.decode(errors="replace").strip()
     if text.startswith(("{", "[")) or "\n" in text:
         kind = "text/csv" if text[0] not in "{[" else "application/json"
-        raise UnsupportedMediaType(f"The body is not {Kind.FORM.value}; is it {kind}? Send that as its Content-Type.")
+        raise UnsupportedMediaType(f"The body is not {FORM}; is it {kind}? Send that as its Content-Type.")
     return _values(text)
 
 
-def _options(query: Mapping[str, list[str]], errors: Errors, fields: Mapping[str, list[str]] = {}) -> Options:
+def _options(query: Fields, errors: Errors, fields: Fields = MappingProxyType({})) -> Options:
     """Read the options of the query and of a form's fields."""
-    given = {**query}
-    for name, values in fields.items():
-        given[name] = [*given.get(name, []), *values]
+    given = query
+    if fields:
+        given = {name: [*query.get(name, []), *fields.get(name, [])] for name in {**query, **fields}}
     for name, values in given.items():
         if len(values) > 1:
             errors.add([_part(name, fields), name], f"{name} is given more than once.", values)
@@ -179,5 +184,5 @@ def _accepted(request: HttpRequest) -> Format:
     return formats.get(request.get_preferred_type(list(formats)) or "", "json")
 
 
-def _part(name: str, fields: Mapping[str, list[str]]) -> str:
+def _part(name: str, fields: Fields) -> str:
     return "body" if name in fields else "query"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from lm_app.errors import ContentTooLarge
-from lm_app.predict.body import Kind
+from lm_app.predict.body import CSV, JSON, LINES
 from lm_app.predictors import Factor, Predictor
 
-MARKS = {Kind.JSON: ",[{", Kind.LINES: ",[{\r\n", Kind.CSV: ",;\t|\r\n"}
+MARKS = {JSON: ",[{", LINES: ",[{\r\n", CSV: ",;\t|\r\n"}
 """What stands between values, and at their lists' and objects' beginnings. Each has to be counted on its own.
 
 Forms have few fields, and columnar.py looks at the lengths of columns itself.
@@ -31,7 +31,7 @@ HARMLESS = 2 * 1024 * 1024
 """Bytes that need no counting, which would take 8 % of a large batch's time."""
 
 
-def check_marks(content: bytes, kind: Kind, predictors: Sequence[Predictor]) -> None:
+def check_marks(content: bytes, kind: str, predictors: Sequence[Predictor]) -> None:
     """Raise ContentTooLarge where there are far more marks than LM_MAX_ROWS observations have.
 
     Of narrow ones twice as many, as a body that is only somewhat too large is told how many observations it has, by who
