@@ -22,10 +22,12 @@ from lm_app.store.version import LoadedModel
 
 models_router = Router(tags=["models"])
 router = Router()
+predict_router = Router()  # mounted first: Django tries the URLs in their order, and each takes its time
 value_router = Router()
-router.add_router("/predict/{value}", value_router)
+predict_router.add_router("/predict/{value}", value_router)
 
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 503), Problem)
+JSON = "application/json"
 
 
 class ModelRequest(HttpRequest):
@@ -50,20 +52,26 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
     def with_model(request: ModelRequest, **parameters: Any) -> Any:
         request.model = live_model(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
         if "HTTP_IF_MATCH" in request.META:
-            check_if_match(request.META["HTTP_IF_MATCH"], etag_of(request.model))
+            check_if_match(request.META["HTTP_IF_MATCH"], request.model)
         return operation(request, **parameters)
 
     return with_model
 
 
-def etag_of(model: LoadedModel) -> str:
-    """Make the ETag of all that is answered about a model: another version or other software answers otherwise."""
-    return f'"{model.name}-{model.version}-{settings.LM_SOFTWARE_VERSION}"'
+def etag_of(model: LoadedModel, media_type: str = JSON) -> str:
+    """Make the ETag of all that is answered about a model: another version or other software answers otherwise.
+
+    So does another format of the same prediction.
+    """
+    kind = "" if media_type == JSON else f"-{media_type.partition(';')[0].rpartition('/')[2]}"
+    return f'"{model.name}-{model.version}-{settings.LM_SOFTWARE_VERSION}{kind}"'
 
 
-def check_if_match(if_match: str, etag: str) -> None:
-    """Raise PreconditionFailed where If-Match names other ETags (RFC 9110, 13.1.1)."""
-    if etag not in parse_etags(if_match) and if_match.strip() != "*":
+def check_if_match(if_match: str, model: LoadedModel) -> None:
+    """Raise PreconditionFailed where If-Match names other ETags, in whichever format (RFC 9110, 13.1.1)."""
+    etag = etag_of(model)
+    begins = etag[:-1] + "-"
+    if if_match.strip() != "*" and not any(tag == etag or tag.startswith(begins) for tag in parse_etags(if_match)):
         raise PreconditionFailed(f"If-Match is {if_match[:100]}, but what is served has the ETag {etag}.")
 
 
@@ -77,7 +85,7 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
             return response
         model = request.model
         if request.method == "GET" and response.status_code == 200:
-            etag = response["ETag"] = etag_of(model)
+            etag = response["ETag"] = etag_of(model, response["Content-Type"])
             response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
             if "HTTP_IF_NONE_MATCH" in request.META:
                 response = get_conditional_response(request, etag=etag, response=response) or response
@@ -87,8 +95,9 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     return with_headers
 
 
-router.add_decorator(find_model, mode="operation")
-router.add_decorator(add_version_headers, mode="view")
+for about_a_model in (predict_router, router):
+    about_a_model.add_decorator(find_model, mode="operation")
+    about_a_model.add_decorator(add_version_headers, mode="view")
 
 
 @models_router.get("/models", response=list[ListedModel], summary="All models")
@@ -146,7 +155,7 @@ def predict_value(request: ModelRequest) -> HttpResponse:
     return respond.respond(model, observations, predict(model, observations))
 
 
-@router.get("/predict", include_in_schema=False)
+@predict_router.get("/predict", include_in_schema=False)
 def predict_one(request: ModelRequest) -> HttpResponse:
     """Predict for one observation."""
     model = request.model
@@ -154,7 +163,7 @@ def predict_one(request: ModelRequest) -> HttpResponse:
     return respond.respond(model, observations, predict(model, observations))
 
 
-@router.post("/predict", include_in_schema=False)
+@predict_router.post("/predict", include_in_schema=False)
 def predict_many(request: ModelRequest) -> HttpResponse:
     """Predict for a data frame."""
     model = request.model

@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
-from lm_app.api import models_router, router
+from lm_app.api import models_router, predict_router, router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
 from ml_api.problems import problem_response, server_error, told
@@ -53,6 +53,8 @@ api = API(
     servers=[{"url": "/", "description": "This server"}],
     description="Predictions of R linear models (`lm`), and what is known about the models.",
 )
+api.add_router("/api", predict_router, tags=DEFAULT_MODEL)
+api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)

@@ -26,7 +26,7 @@ class Observations:
     options: Options
     format: Format
     errors: Errors
-    given: Columns
+    given: Mapping[str, Sequence[Any]]
     ignored: Sequence[str]
     rows: int
     extrapolated: list[bool] | None = None
@@ -64,7 +64,7 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
         columns = [array("d", [1.0]) * frame.rows]  # as R takes it: the intercept's
         predictors = [CONSTANT]
     observations = Observations(
-        columns, frame.source, question.options, question.format, errors, dict(frame.given), frame.ignored, frame.rows
+        columns, frame.source, question.options, question.format, errors, frame.given, frame.ignored, frame.rows
     )
     if errors.rows:
         observations.drop(errors.rows)

@@ -16,12 +16,8 @@ from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
 from lm_app.store.version import LoadedModel
 
-VARY = {"Vary": "Accept"}
-"""A cache shall not answer with another format than the one that is asked for."""
 NAMED = 3
 """So many rows are named in a warning."""
-NULLS, NONES = (b"null",), (b"NaN", b"Inf")
-"""What is in a text in JSON, and in CSV, where a number may not be finite: searching for it takes nearly no time."""
 TO_QUOTE = re.compile('[,"\r\n]')
 
 Columns = Mapping[str, Sequence[Any]]
@@ -34,14 +30,12 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
     """
     kind, source = observations.format, observations.source
     if kind == "json" and source is Source.PATH and observations.options is DEFAULTS:
-        return HttpResponse(orjson.dumps(round(prediction.fit[0], 6)), content_type="application/json", headers=VARY)
+        return _response(orjson.dumps(round(prediction.fit[0], 6)), "application/json")
     columns, head = _columns(observations, prediction), _head(model, observations, prediction)
     if kind == "csv":
-        return _csv_response(columns, head, observations, prediction)
+        return _csv_response(columns, head)
     if kind != "json":
-        head["warnings"] = head["warnings"] + _not_finite(observations, prediction)
-        content = columnar_out.write(kind, columns, head)
-        return HttpResponse(content, content_type=columnar_out.TYPES[kind], headers=VARY)
+        return _response(columnar_out.write(kind, columns, head), columnar_out.TYPES[kind])
     predictions: dict[str, Any]
     if not source.has_rows:
         predictions = {name: values[0] for name, values in columns.items()}
@@ -49,15 +43,17 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
         predictions = {"predictions": orjson.Fragment(_records(columns))}
     else:
         predictions = {"predictions": columns}
-    content = orjson.dumps(head | predictions)
-    if _has(content, NULLS) and (warnings := _not_finite(observations, prediction)):
-        head["warnings"] = head["warnings"] + warnings
-        content = orjson.dumps(head | predictions)
-    return HttpResponse(content, content_type="application/json", headers=VARY)
+    return _response(orjson.dumps(head | predictions), "application/json")
+
+
+def _response(content: bytes, media_type: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=media_type)
+    response["Vary"] = "Accept"  # a cache shall not answer with another format than the one that is asked for
+    return response
 
 
 def _head(model: LoadedModel, observations: Observations, prediction: Prediction) -> dict[str, Any]:
-    warnings = prediction.warnings
+    warnings = prediction.warnings + _not_finite(observations, prediction)
     if observations.ignored:
         warnings = [*warnings, ignored_warning(observations.ignored)]
     head = {
@@ -91,10 +87,6 @@ def _spread(values: Sequence[Any], kept: Iterable[int], rows: int) -> list[Any]:
     return spread
 
 
-def _has(content: bytes, marks: Iterable[bytes]) -> bool:
-    return any(mark in content for mark in marks)
-
-
 def _not_finite(observations: Observations, prediction: Prediction) -> list[str]:
     """Tell which numbers are NaN, Inf or -Inf: JSON has none of these."""
     warnings = []
@@ -118,11 +110,14 @@ def _not_finite(observations: Observations, prediction: Prediction) -> list[str]
 
 # orjson writes a column of 100,000 numbers in 2 ms, and a list of as many records in ten times that, most of it for
 # making the records. So each column of R's is written as a whole and its text cut at the commas, which are nowhere in
-# it but between its numbers and logicals. Records and rows of CSV are joined from these pieces.
+# it but between its numbers and logicals. Records and rows of CSV are joined from these pieces; where there is but one
+# column, a comma becomes what stands between two records or rows.
 
 
 def _records(columns: Columns) -> bytes:
     """Write columns as records: [{"fit":1.5,"lower":1.0},{"fit":...}]."""
+    if list(columns) == ["fit"]:
+        return b'[{"fit":' + _texts(columns["fit"]).replace(b",", b'},{"fit":') + b"}]"
     pieces: list[list[bytes]] = []
     for name, values in columns.items():
         texts = _texts(values).split(b",") if name in PREDICTED else [orjson.dumps(value) for value in values]
@@ -132,28 +127,29 @@ def _records(columns: Columns) -> bytes:
     return b"[" + joined.removeprefix(b"},") + b"}]"
 
 
-def _csv_response(
-    columns: Columns, head: Mapping[str, Any], observations: Observations, prediction: Prediction
-) -> HttpResponse:
-    content = _csv(columns)
-    warnings = head["warnings"] + (_not_finite(observations, prediction) if _has(content, NONES) else [])
-    headers = {**VARY, "LM-Interval": head["interval"], "LM-Level": str(head["level"])}
-    if warnings:
-        headers["LM-Warnings"] = "; ".join(warnings)
+def _csv_response(columns: Columns, head: Mapping[str, Any]) -> HttpResponse:
+    response = _response(_csv(columns), "text/csv; charset=utf-8")
+    response["LM-Interval"], response["LM-Level"] = head["interval"], head["level"]
+    if head["warnings"]:
+        response["LM-Warnings"] = "; ".join(head["warnings"])
     if "error_count" in head:
-        headers["LM-Errors"] = str(head["error_count"])
-    return HttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)
+        response["LM-Errors"] = head["error_count"]
+    return response
 
 
 def _csv(columns: Columns) -> bytes:
     """Write columns as R reads them: TRUE and FALSE; NaN, Inf and -Inf; NA for what is null."""
+    if list(columns) == ["fit"] and b"null" not in (text := _texts(columns["fit"])):
+        return b"fit\n" + text.replace(b",", b"\n") + b"\n"
     header = ",".join(map(_quoted, columns)).encode()
     return b"\n".join([header, *map(b",".join, zip(*starmap(_csv_column, columns.items()), strict=True)), b""])
 
 
 def _csv_column(name: str, values: Sequence[Any]) -> list[bytes]:
     if name in PREDICTED and b"null" not in (text := _texts(values)):
-        return text.replace(b"true", b"TRUE").replace(b"false", b"FALSE").split(b",")
+        if name == "extrapolated":
+            text = text.replace(b"true", b"TRUE").replace(b"false", b"FALSE")
+        return text.split(b",")
     return [_in_r(value).encode() for value in values]
 
 
