@@ -24,8 +24,8 @@ as an object. Columns that are no predictors are ignored; `warnings` names them.
 `orient` that has the columns' names is taken, too, and so are the bodies of MLflow. Or the body is a form:
 `application/x-www-form-urlencoded` is one observation, and `multipart/form-data` one observation or one file of any of
 these formats. Options may stand in a form, too. CSV may be called `application/csv`, `application/vnd.ms-excel`,
-`text/plain` or `text/tab-separated-values`, and JSON anything that ends with `+json`. A body may be in another charset
-that its type names, and compressed (`Content-Encoding: gzip` or `deflate`).
+`text/plain` or `text/tab-separated-values`, and JSON `text/plain` or anything that ends with `+json`. A body may be in
+another charset that its type names, and compressed (`Content-Encoding: gzip` or `deflate`).
 
 The response has the shape of the request, or the format that `format` or `Accept` asks for. One observation, in an
 object or in a form, is answered as by GET."""

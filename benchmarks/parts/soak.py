@@ -77,7 +77,7 @@ def kinds(distance: models.Case, ten: models.Case) -> list[Kind]:
         refused(422, path, b"distance\n1\nx\n", "text/csv"),
         refused(400, path, b'[{"distance": 29.5'),
         refused(404, "/lm/api/models/nobody/predict"),
-        refused(415, path, b"29.5", "text/plain"),
+        refused(415, path, b"29.5", "image/png"),
         Kind("refused, 413", 1, Request(path, {}, beyond), 413),
         Kind("broken off", 5, distance.post("columns", 1000), is_broken_off=True),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_app.predict.question import MISSING, PREDICTED, Columns, Errors, Question, Source, as_text, short
+from lm_app.predict.question import MISSING, PREDICTED, Errors, Question, Source, as_text, short
 from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Format, OneResponse, Options
 

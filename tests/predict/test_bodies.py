@@ -85,7 +85,8 @@ def expected(client: Client) -> list[float]:
         ("text/tab-separated-values", CSV.replace(",", "\t")),
         *((kind, LINES) for kind in (LINES_TYPE, "application/jsonl", "application/ndjson")),
         (LINES_TYPE, f"\n{LINES}\r\n\r\n  \n".replace("}\n{", "}\r\n\n{")),
-        *((kind, JSON) for kind in ("application/vnd.api+json", "application/geo+json")),
+        *((kind, JSON) for kind in ("application/vnd.api+json", "application/geo+json", "text/plain")),
+        ("text/plain;charset=UTF-8", f"\n {JSON}"),
     ],
 )
 def test_media_types_that_mean_the_same_are_read(client: Client, expected: list[float], kind: str, body: str) -> None:
