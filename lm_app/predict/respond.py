@@ -89,13 +89,14 @@ def _spread(values: Sequence[Any], kept: Iterable[int], rows: int) -> list[Any]:
 
 def _not_finite(observations: Observations, prediction: Prediction) -> list[str]:
     """Tell which numbers are NaN, Inf or -Inf: JSON has none of these."""
-    warnings = []
-    for name, numbers in (("fit", prediction.fit), ("lower", prediction.lower), ("upper", prediction.upper)):
+    warnings: list[str] = []
+    for name, numbers in zip(PREDICTED, (prediction.fit, prediction.lower, prediction.upper), strict=False):
+        if numbers is None or math.isfinite(sum(numbers)):
+            continue
         kinds: dict[str, list[int]] = {}
-        if numbers is not None and not math.isfinite(sum(numbers)):
-            for row, number in enumerate(numbers):
-                if not math.isfinite(number):
-                    kinds.setdefault(_in_r(number), []).append(row)
+        for row, number in enumerate(numbers):
+            if not math.isfinite(number):
+                kinds.setdefault(_in_r(number), []).append(row)
         for kind, rows in kinds.items():
             named = [str(observations.row(row)) for row in rows[:NAMED]]
             if len(rows) > NAMED:
