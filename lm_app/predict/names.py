@@ -10,6 +10,7 @@ from django.conf import settings
 from lm_app.errors import ContentTooLarge
 from lm_app.predict.question import MAX_ERRORS, Errors, short
 from lm_app.predictors import Predictor, names_of
+from lm_app.schemas import Options
 
 LISTED = 10
 """Of more columns that are ignored, a warning names some."""
@@ -43,7 +44,8 @@ def check_unknown(
     names = names_of(predictors)
     for name in found:
         if name not in names:
-            errors.add([*loc, name], f"{name!r} is no predictor of this model; they are: {', '.join(names)}.")
+            known = f"predictors are: {', '.join(names)}; options are: {', '.join(Options.model_fields)}"
+            errors.add([*loc, name], f"{name!r} is neither a predictor of this model nor an option; {known}.")
 
 
 def check_size(rows: int, errors: Errors) -> None:

@@ -368,4 +368,4 @@ def test_no_csv_makes_the_server_fail(client: Client, body: bytes | str) -> None
 def test_a_query_that_is_not_escaped_is_utf_8(models: Path, client: Client) -> None:
     response = client.get("/lm/api/predict", QUERY_STRING="distance=20&größe=1".encode().decode("latin-1"))
     assert response.status_code == 422
-    assert "'größe' is no predictor" in response.json()["detail"]
+    assert "'größe' is neither a predictor" in response.json()["detail"]
