@@ -111,13 +111,13 @@ def _of_records(records: list[Any], predictors: Sequence[Predictor], errors: Err
             errors.add(["body", row], f"row {row} must be an object, with a value for each predictor.", record)
     objects = [record if isinstance(record, dict) else {} for record in records]
     columns = {name: [record.get(name, MISSING) for record in objects] for name in names}
-    ignored = [name for name in dict.fromkeys(chain.from_iterable(objects)) if name not in names]
+    ignored = [name for name in _names(objects) if name not in names]
     return Frame(Source.RECORDS, columns, len(records), ignored, _given(objects, columns) if options.augment else {})
 
 
 def _names(records: list[dict[str, Any]]) -> Collection[str]:
     """List all names of the records in their order; a union of sets takes a third of the time, and has none."""
-    first = records[0].keys()
+    first = records[0].keys() if records else set()
     return first if set().union(*records) == first else dict.fromkeys(chain.from_iterable(records))
 
 

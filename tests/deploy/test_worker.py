@@ -155,11 +155,11 @@ def test_the_access_log_has_gunicorns_form(serve: StartServer, monkeypatch: pyte
     monkeypatch.setenv("GUNICORN_CMD_ARGS", options)
     with serve("gunicorn") as server:
         head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"
-        talk(server, f"GET {GET}?a=%0a {head}GET /x%0aforged {head}".encode())
+        talk(server, f"GET {GET}?level=0.9%35 {head}GET /x%0aforged {head}".encode())
         talk(server, f"GET /x%0aforged {head}".encode())
         wait_until(lambda: "forged" in server.log.read_text())
         log = server.log.read_text().splitlines()
-    assert f'"GET {GET}?a=%0a HTTP/1.1" 200 9 192.0.2.7 timedistance' in log
+    assert f'"GET {GET}?level=0.9%35 HTTP/1.1" 200 9 192.0.2.7 timedistance' in log
     assert any(line.startswith('"GET /x%0Aforged HTTP/1.1" 404') for line in log)
 
 

@@ -265,10 +265,15 @@ def test_what_is_nested_too_deeply_can_not_be_given_back(client: Client) -> None
 
 def test_a_wide_frame_is_taken_and_a_wider_one_is_not(client: Client, settings: Settings) -> None:
     settings.LM_MAX_ROWS = 20
-    padding = "p" * 220_000
-    for extra, status in ((40, 200), (50, 413)):
+    padding = ["p" * 110_000] * 2
+    for extra, status in ((38, 200), (50, 413)):
         names = [f"x{number}" for number in range(extra)]
-        body = [{**RECORDS[0], **dict.fromkeys(names, 0), "x": padding}] * 20
-        rows = [["wt", "qsec", "am", *names, "x"], *[["2.6", "17", "manual", *["0"] * extra, padding]] * 20]
+        body = [{**RECORDS[0], **dict.fromkeys(names, 0), "x": padding[0], "y": padding[1]}] * 20
+        rows = [["wt", "qsec", "am", *names, "x", "y"], *[["2.6", "17", "manual", *["0"] * extra, *padding]] * 20]
         assert post(client, body).status_code == status
         assert post(client, "\n".join(map(",".join, rows)), kind="text/csv").status_code == status
+
+
+@pytest.mark.parametrize("body", ["[]", "[1]", "{}", "null", '{"columns": [], "data": []}'])
+def test_nothing_is_given_back_of_nothing(client: Client, body: str) -> None:
+    assert post(client, body, f"{MTCARS}?augment=true").status_code == 422
