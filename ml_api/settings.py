@@ -87,7 +87,8 @@ if CORS_ALLOWED_ORIGINS:
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
-    CORS_EXPOSE_HEADERS = ["LM-Model", "LM-Version", "ETag", "Allow", "Retry-After"]
+    CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding"]
+    CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
 WSGI_APPLICATION = "ml_api.wsgi.application"
