@@ -15,6 +15,7 @@ from lm_app import openapi
 from lm_app.engine.lm import Prediction
 from lm_app.errors import ContentTooLarge, PreconditionFailed, TimedOut, UnknownKey, UnknownPlot, UnseenLevels
 from lm_app.predict import parse, respond
+from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
 from lm_app.store.live import live_model, live_models
@@ -27,7 +28,6 @@ value_router = Router()
 predict_router.add_router("/predict/{value}", value_router)
 
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 503), Problem)
-JSON = "application/json"
 
 
 class ModelRequest(HttpRequest):

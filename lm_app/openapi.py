@@ -146,7 +146,7 @@ def _options() -> list[Schema]:
 
 def _formats(schema: Schema) -> Schema:
     """Describe an answer in each format."""
-    columnar = columnar_out.TYPES.values() if columnar_out.is_installed() else ()
+    columnar = filter(is_read, columnar_out.TYPES.values())
     return {
         "application/json": {"schema": schema},
         "text/csv": {"schema": {"type": "string"}},

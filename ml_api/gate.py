@@ -7,6 +7,7 @@ from contextlib import suppress
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
+from lm_app.errors import Busy
 from ml_api.problems import problem_response
 
 SMALL = 64 * 1024
@@ -15,7 +16,7 @@ COUNTED = "ml_api.counted"
 """In a request's environment where the server has read its body: how many bytes of it are counted."""
 TAKE_BYTES = "ml_api.take_bytes"
 """In a request's environment: a function that counts what a body is decompressed to, or tells that it is too much."""
-BUSY = "The server is at work on as many bytes as it takes at once; try again in a second."
+BUSY = str(Busy())
 
 
 class BytesAtOnce:

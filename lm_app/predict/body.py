@@ -63,7 +63,7 @@ class Body(NamedTuple):
 
 
 def is_read(kind: str) -> bool:
-    """Is what reads the format installed?"""
+    """Is what reads the format, and writes it, installed?"""
     return kind not in COLUMNAR or find_spec("pyarrow") is not None
 
 

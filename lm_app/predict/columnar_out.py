@@ -6,22 +6,11 @@ from typing import Any
 
 import orjson
 
+from lm_app.predict.body import ARROW, PARQUET
 from lm_app.predict.question import PREDICTED, as_text
 from lm_app.schemas import Format
 
-TYPES: dict[Format, str] = {
-    "arrow": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-}
-
-
-def is_installed() -> bool:
-    """Can these be written here?"""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        return False
-    return True
+TYPES: dict[Format, str] = {"arrow": ARROW, "parquet": PARQUET}
 
 
 def write(kind: Format, columns: Mapping[str, Sequence[Any]], head: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from lm_app.data.files import INSTALL
 from lm_app.errors import InvalidObservations, UnsupportedMediaType
 from lm_app.predict import columnar_out
-from lm_app.predict.body import CSV, FORM, JSON, LINES, MULTIPART, Body, read_body
+from lm_app.predict.body import CSV, FORM, JSON, LINES, MULTIPART, Body, is_read, read_body
 from lm_app.predict.columnar import read_columnar
 from lm_app.predict.csv_body import read_csv
 from lm_app.predict.json_body import read_json
@@ -26,7 +26,7 @@ from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
 from lm_app.schemas import OPTION_NAMES, Format, Options
 
-TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv"}
+TYPES: dict[str, Format] = {JSON: "json", CSV: "csv"}
 """The formats of an answer by what Accept calls them."""
 
 FORMS = (FORM, MULTIPART)
@@ -90,7 +90,7 @@ def _question(request: HttpRequest, frame: Frame, options: Options, errors: Erro
         frame = frame._replace(given=frame.columns)
     if "format" not in options.model_fields_set:
         return Question(frame, options, _accepted(request), errors)
-    if options.format in columnar_out.TYPES and not columnar_out.is_installed():
+    if not is_read(columnar_out.TYPES.get(options.format, JSON)):
         msg = f"format is {options.format!r}; this server can write 'json' and 'csv', and that with pyarrow: {INSTALL}."
         errors.add(["query", "format"], msg, options.format)
     return Question(frame, options, options.format, errors)
@@ -146,7 +146,7 @@ def _form_values(content: bytes) -> dict[str, list[str]]:
     """Parse a form as a query string. What curl sends of other data where it is not told their type is none."""
     text = content.decode(errors="replace").strip()
     if text.startswith(("{", "[")) or "\n" in text:
-        kind = "text/csv" if text[0] not in "{[" else "application/json"
+        kind = CSV if text[0] not in "{[" else JSON
         raise UnsupportedMediaType(f"The body is not {FORM}; is it {kind}? Send that as its Content-Type.")
     return _values(text)
 
@@ -179,8 +179,7 @@ def _accepted(request: HttpRequest) -> Format:
     accept = request.META.get("HTTP_ACCEPT", "")
     if "text/" not in accept and "/vnd.apache." not in accept:  # by far the most; Django needs some 10 us to find out
         return "json"
-    columnar = columnar_out.TYPES if columnar_out.is_installed() else {}
-    formats = TYPES | {media_type: kind for kind, media_type in columnar.items()}
+    formats = TYPES | {media_type: kind for kind, media_type in columnar_out.TYPES.items() if is_read(media_type)}
     return formats.get(request.get_preferred_type(list(formats)) or "", "json")
 
 

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from lm_app.engine.lm import Prediction
 from lm_app.predict import columnar_out
+from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations
 from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
@@ -30,7 +31,7 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
     """
     kind, source = observations.format, observations.source
     if kind == "json" and source is Source.PATH and observations.options is DEFAULTS:
-        return _response(orjson.dumps(round(prediction.fit[0], 6)), "application/json")
+        return _response(orjson.dumps(round(prediction.fit[0], 6)), JSON)
     columns, head = _columns(observations, prediction), _head(model, observations, prediction)
     if kind == "csv":
         return _csv_response(columns, head)
@@ -43,7 +44,7 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
         predictions = {"predictions": orjson.Fragment(_records(columns))}
     else:
         predictions = {"predictions": columns}
-    return _response(orjson.dumps(head | predictions), "application/json")
+    return _response(orjson.dumps(head | predictions), JSON)
 
 
 def _response(content: bytes, media_type: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import StartServer
+from tests.conftest import Server, StartServer
 
 URL = "/lm/api/predict"
 BODIES = {
@@ -36,14 +36,20 @@ def peak_memory(pid: int) -> int:
     return max(int(re.findall(r"VmHWM:\s+(\d+)", text)[0]) for text in status) // 1024
 
 
+def post(server: Server, body: bytes, content_type: str) -> tuple[int, bytes]:
+    """Send a body: the status, and what is said."""
+    with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as asking:
+        asking.request("POST", URL, body, {"Content-Type": content_type})
+        response = asking.getresponse()
+        return response.status, response.read()
+
+
 def test_bodies_of_millions_of_values_are_refused_before_these_are_made(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         for name, (body, content_type) in BODIES.items():
-            with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as asking:
-                asking.request("POST", URL, body, {"Content-Type": content_type})
-                response = asking.getresponse()
-                assert response.status == 413, name
-                assert b"far more values than 100000 observations" in response.read()
+            status, said = post(server, body, content_type)
+            assert status == 413, name
+            assert b"far more values than 100000 observations" in said
         assert peak_memory(server.process.pid) < 400
         assert server.get(f"{URL}/29.5") == b"47.736486"
 
@@ -52,11 +58,9 @@ def test_what_is_just_not_too_large_takes_a_bounded_memory(serve: StartServer) -
     """The bound is for frames of many columns; what it lets through beside these is read, and refused."""
     with serve("gunicorn") as server:
         for name, (body, content_type) in JUST_ALLOWED.items():
-            with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as asking:
-                asking.request("POST", URL, body, {"Content-Type": content_type})
-                response = asking.getresponse()
-                assert response.status in (413, 422), name
-                assert b"far more values" not in response.read()
+            status, said = post(server, body, content_type)
+            assert status in (413, 422), name
+            assert b"far more values" not in said
         assert peak_memory(server.process.pid) < 1_200
         assert server.get(f"{URL}/29.5") == b"47.736486"
 
