@@ -1,5 +1,6 @@
 """The routes. ml_api/api.py mounts those of a model twice under /lm/api: for the default model, and for any."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 from lm_app import openapi
 from lm_app.engine.lm import Prediction
 from lm_app.errors import ContentTooLarge, PreconditionFailed, TimedOut, UnknownKey, UnknownPlot, UnseenLevels
+from lm_app.measured import MEASURED, Measured
 from lm_app.predict import parse, respond
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
@@ -50,9 +52,10 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(operation)
     def with_model(request: ModelRequest, **parameters: Any) -> Any:
-        request.model = live_model(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
+        request.model = model = live_model(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
+        request.META[MEASURED] = Measured(model.name, model.version)
         if "HTTP_IF_MATCH" in request.META:
-            check_if_match(request.META["HTTP_IF_MATCH"], request.model)
+            check_if_match(request.META["HTTP_IF_MATCH"], model)
         return operation(request, **parameters)
 
     return with_model
@@ -118,14 +121,31 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
 # Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.
 
 
-def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[], bool] = lambda: False) -> Prediction:
+def answer(request: ModelRequest, observations: Observations) -> HttpResponse:
+    """Predict and respond, and measure it."""
+    model, began = request.model, time.monotonic()
+    prediction = predict(model, observations, request.META.get("ml_api.client_gone", never))  # see ml_api/exchange.py
+    measured: Measured = request.META[MEASURED]
+    measured.rows, measured.r_seconds = len(prediction.fit), prediction.seconds
+    measured.waited_for_r = time.monotonic() - began - prediction.seconds
+    if observations.extrapolated:
+        measured.extrapolated = sum(observations.extrapolated)
+    return respond.respond(model, observations, prediction)
+
+
+def never() -> bool:
+    """Tell that no client goes away, where the server does not know."""
+    return False
+
+
+def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[], bool]) -> Prediction:
     """Ask R, as long as the client has not gone.
 
     Raises RError, InvalidObservations where it is known which values R refuses, ContentTooLarge, TimedOut, ClientGone.
     """
     options, seconds = observations.options, settings.LM_MAX_SECONDS
     if not (rows := len(observations.columns[0])):  # all are wrong, and shall be answered by null
-        return Prediction([], *(([], []) if options.interval != "none" else (None, None)), [])
+        return Prediction([], *(([], []) if options.interval != "none" else (None, None)), [], 0.0)
     if rows * model.lm.columns > settings.LM_MAX_CELLS:
         raise ContentTooLarge(
             f"There are {rows} observations, and the model has {model.lm.columns} coefficients; send at most "
@@ -148,28 +168,22 @@ def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[]
 @value_router.get("", include_in_schema=False)
 def predict_value(request: ModelRequest) -> HttpResponse:
     """Predict from one number."""
-    model = request.model
-    observations = check(
-        parse.single_value(request, path_parameters(request)["value"], model.predictors), model.predictors
-    )
-    return respond.respond(model, observations, predict(model, observations))
+    predictors, value = request.model.predictors, path_parameters(request)["value"]
+    return answer(request, check(parse.single_value(request, value, predictors), predictors))
 
 
 @predict_router.get("/predict", include_in_schema=False)
 def predict_one(request: ModelRequest) -> HttpResponse:
     """Predict for one observation."""
-    model = request.model
-    observations = check(parse.query(request, model.predictors), model.predictors)
-    return respond.respond(model, observations, predict(model, observations))
+    predictors = request.model.predictors
+    return answer(request, check(parse.query(request, predictors), predictors))
 
 
 @predict_router.post("/predict", include_in_schema=False)
 def predict_many(request: ModelRequest) -> HttpResponse:
     """Predict for a data frame."""
-    model = request.model
-    observations = check(parse.body(request, model.predictors), model.predictors)
-    is_gone = request.META.get("ml_api.client_gone", lambda: False)  # see ml_api/exchange.py
-    return respond.respond(model, observations, predict(model, observations, is_gone))
+    predictors = request.model.predictors
+    return answer(request, check(parse.body(request, predictors), predictors))
 
 
 @router.get("", response={200: ModelCard, **PROBLEMS}, summary="The model card", exclude_unset=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from ml_api.gate import BUSY, COUNTED, SMALL, bytes_at_once
+from ml_api.observe.observed import QUEUED
 from ml_api.problems import FAILED, TOO_MANY, server_problem
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Turns:
 
     def take(self, exchange: Exchange) -> None:
         """Answer it now, and then those that have begun to wait meanwhile; or have it wait for another's thread."""
+        exchange.was_whole = time.monotonic()
         with self._lock:
             is_free, waits = self._free > 0, len(self._waiting) < self._most_waiting
             if is_free:
@@ -60,7 +62,7 @@ class Exchange:
 
     def __init__(self, worker: GranianWorker, scope: Any, proto: Any) -> None:
         self.worker, self.scope, self.proto = worker, scope, proto
-        self.began = time.monotonic()
+        self.began = self.was_whole = time.monotonic()
         self.environ = worker.environ_of(scope)
         self.is_reading = self.is_too_large = False
         self.parts: list[bytes] = []
@@ -144,6 +146,7 @@ class Exchange:
     def answer(self) -> None:
         """Have the application answer."""
         head: list[Any] = []
+        self.environ[QUEUED] = time.monotonic() - self.was_whole
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             head[:] = int(status[:3]), headers

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from ml_api.observe.observed import ROUTE
 from ml_api.problems import SECURITY_HEADERS, problem_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -34,6 +35,8 @@ def as_routes_expect(get_response: GetResponse) -> GetResponse:
         if is_head:
             request.method = "GET"
         response = get_response(request)
+        if request.resolver_match:
+            request.META[ROUTE] = request.resolver_match.route
         response.headers.setdefault("Content-Length", str(len(response.content)))
         if is_head:
             response.content = b""

@@ -158,12 +158,12 @@ class GranianWorker(Worker):  # type: ignore[misc]
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
+        environ = exchange.environ
         if self.log.access_log_enabled:
-            environ = exchange.environ
             query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
             environ["RAW_URI"] = quote(exchange.scope.path) + query
-            seconds = timedelta(seconds=time.monotonic() - exchange.began)
-            self.log.access(response, exchange.scope.headers.items(), environ, seconds)
+        seconds = timedelta(seconds=time.monotonic() - exchange.began)
+        self.log.access(response, exchange.scope.headers.items(), environ, seconds)
 
 
 @lru_cache(maxsize=1000)

@@ -55,6 +55,8 @@ class Prediction(NamedTuple):
     lower: list[float] | None
     upper: list[float] | None
     warnings: list[str]
+    seconds: float
+    """In R."""
 
 
 def train(
@@ -164,11 +166,11 @@ class Model:
             x = chunk[0] if len(chunk) == 1 else array("d", b"".join(chunk))
             asked = self._prepared, x, len(chunk[0]), interval, level, deadline
             parts.append(runtime.in_r_by(deadline, _predict, *asked, is_part=True))
-        fits, lowers, uppers, warned = zip(*parts, strict=True)
+        fits, lowers, uppers, warned, seconds = zip(*parts, strict=True)
         warnings = list(dict.fromkeys(_joined(warned)))
         if interval == "none":
-            return Prediction(_joined(fits), None, None, warnings)
-        return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings)
+            return Prediction(_joined(fits), None, None, warnings, sum(seconds))
+        return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings, sum(seconds))
 
 
 def _joined(lists: Iterable[list[T]]) -> list[T]:
@@ -211,15 +213,16 @@ def _predict(
     deadline: float,
     is_part: bool = False,
 ) -> Prediction:
-    model, warned = prepared.value, list[str]()
+    model, warned, began = prepared.value, list[str](), time.monotonic()
     numbers = model.fast(x, rows if interval == "none" else 3 * rows, interval, level)
     if numbers is None:
         numbers, warned = _fall_back(model, x, interval, level, deadline)
         if is_part and not math.isfinite(sum(numbers)):
             raise RError("where a number is none, R multiplies matrices in another way, and so for all rows")
     if interval == "none":
-        return Prediction(numbers, None, None, warned)
-    return Prediction(numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :], warned)
+        return Prediction(numbers, None, None, warned, time.monotonic() - began)
+    fit, lower, upper = numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :]
+    return Prediction(fit, lower, upper, warned, time.monotonic() - began)
 
 
 def _fall_back(

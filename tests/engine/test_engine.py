@@ -42,10 +42,10 @@ def test_models_that_nobody_holds_are_dropped_in_r(shipped_models: Path) -> None
 def test_where_the_fast_path_fails_predict_says_why(shipped_models: Path) -> None:
     model = Model(live_file(shipped_models, "modelr.pickle", "mtcars").read_bytes())
     observation = [array("d", [x]) for x in (2.62, 16.46, 2)]
-    right = model.predict(observation)
+    right = model.predict(observation).fit
     with pytest.raises(RError, match="length of object"):
         model.predict([array("d", [2.62]), array("d", [16.46, 17.02]), array("d", [2])])  # of unequal length
-    assert model.predict(observation) == right
+    assert model.predict(observation).fit == right
 
 
 def test_who_waits_for_r_gets_it_before_who_gives_way() -> None:
