@@ -260,9 +260,10 @@ def test_short_forms_of_vectors_are_read_as_r_reads_them(honest: Path) -> None:
     assert lengths == [1000, 4, 71, 100, 2, 2, 100, 100, 1, 1, 1000, 4]
     as_kept = of_r("model$qr$pivot <- 1:2; model$xlevels <- list(z = as.character(1:100)); model", honest)
     assert as_kept.count(integers(238)) >= 1
-    assert Model(pickled(as_kept)).predict([array("d", [7.0])]) == Model(honest.read_bytes()).predict(
-        [array("d", [7.0])]
+    fit, right = (
+        Model(content).predict([array("d", [7.0])]).fit for content in (pickled(as_kept), honest.read_bytes())
     )
+    assert fit == right
 
 
 def test_codes_of_levels_that_there_are_not_end_no_process(shipped_models: Path) -> None:
