@@ -19,6 +19,7 @@ import orjson
 
 from lm_app.data.columns import NUMBER as POINT_NUMBER
 from lm_app.data.dates import read_dates
+from lm_app.engine.lm import range_of
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 LOGICALS = {"true": 1.0, "false": 0.0, "t": 1.0, "f": 0.0, "1": 1.0, "0": 0.0}  # in any case: R's TRUE, Python's True
@@ -150,7 +151,10 @@ class Numeric(Predictor):
 
     def are_inside(self, values: Sequence[float]) -> bool:
         """Are all values inside the range of the training data?"""
-        return not values or (self.min <= min(values) and max(values) <= self.max)
+        if not values:
+            return True
+        least, greatest = range_of(values)
+        return self.min <= least and greatest <= self.max
 
     def range(self) -> str:
         """Describe the range of the training data."""

@@ -5,6 +5,7 @@ import pickle
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,8 @@ LEVEL = 0.95
 """The default of R's predict()."""
 PRODUCTS = 1 << 24
 """So many products of two numbers R computes in some 10 ms."""
+MANY = 1000
+"""So many numbers are worth the way to R."""
 MOST_ROWS, FEWEST_ROWS = 1 << 14, 1 << 4
 """Of a chunk."""
 SHORTEST, LOADING = 0.001, 10.0
@@ -171,6 +174,19 @@ class Model:
         if interval == "none":
             return Prediction(_joined(fits), None, None, warnings, sum(seconds))
         return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings, sum(seconds))
+
+
+def range_of(values: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the greatest number. Of many, R does where it is free: in an eighth of Python's time."""
+    if isinstance(values, array) and len(values) >= MANY:
+        with suppress(TimedOut):
+            return runtime.in_r_by(time.monotonic() + SHORTEST, _range_of, values)
+    return min(values), max(values)
+
+
+def _range_of(values: "array[float]") -> tuple[float, float]:
+    least, greatest = rinterface.baseenv["range"](rinterface.FloatSexpVector.from_memoryview(memoryview(values)))
+    return least, greatest
 
 
 def _joined(lists: Iterable[list[T]]) -> list[T]:

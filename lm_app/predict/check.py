@@ -106,7 +106,7 @@ def _check_clashes(question: Question) -> None:
 
 def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[float]"]) -> list[bool]:
     inside = [
-        [predictor.are_inside([value]) for value in column]
+        [True] * len(column) if predictor.are_inside(column) else [predictor.are_inside([value]) for value in column]
         for predictor, column in zip(predictors, columns, strict=True)
     ]
     return [not all(row) for row in zip(*inside, strict=True)]
@@ -123,8 +123,10 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question, who
     else:
         convert = predictor.from_json
     numbers = convert(values) if whole else None
-    if numbers is not None and not (refuse and not predictor.are_inside(numbers)):
-        return array("d", numbers)
+    if numbers is not None:
+        column = array("d", numbers)
+        if not refuse or predictor.are_inside(column):
+            return column
     column = array("d", bytes(8 * len(values)))
     for row, value in enumerate(values):
         if value is MISSING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lm_app.engine import runtime
-from lm_app.engine.lm import Model
+from lm_app.engine.lm import Model, range_of
 from lm_app.errors import RError
 from tests.conftest import ROOT, live_file
 
@@ -46,6 +46,23 @@ def test_where_the_fast_path_fails_predict_says_why(shipped_models: Path) -> Non
     with pytest.raises(RError, match="length of object"):
         model.predict([array("d", [2.62]), array("d", [16.46, 17.02]), array("d", [2])])  # of unequal length
     assert model.predict(observation).fit == right
+
+
+def test_the_range_of_many_numbers_is_right_while_r_is_busy_too() -> None:
+    numbers = array("d", [float((7 * i) % 5003) - 10 for i in range(5003)])
+    assert range_of(numbers) == (-10.0, 4992.0)
+    may_go, is_in = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        is_in.set()
+        may_go.wait()
+
+    busy = threading.Thread(target=runtime.in_r, args=[stay])
+    busy.start()
+    assert is_in.wait(5)
+    assert range_of(numbers) == (-10.0, 4992.0)
+    may_go.set()
+    busy.join()
 
 
 def test_who_waits_for_r_gets_it_before_who_gives_way() -> None:
