@@ -127,7 +127,9 @@ def answer(request: ModelRequest, observations: Observations) -> HttpResponse:
     prediction = predict(model, observations, request.META.get("ml_api.client_gone", never))  # see ml_api/exchange.py
     measured: Measured = request.META[MEASURED]
     measured.rows, measured.r_seconds = len(prediction.fit), prediction.seconds
-    measured.waited_for_r = time.monotonic() - began - prediction.seconds
+    if prediction.more:
+        measured.r_seconds += prediction.more.seconds
+    measured.waited_for_r = time.monotonic() - began - measured.r_seconds
     if observations.extrapolated:
         measured.extrapolated = sum(observations.extrapolated)
     return respond.respond(model, observations, prediction)
@@ -152,7 +154,20 @@ def predict(model: LoadedModel, observations: Observations, is_gone: Callable[[]
             f"{settings.LM_MAX_CELLS // model.lm.columns} observations at once (LM_MAX_CELLS)."
         )
     try:
-        return model.lm.predict(observations.columns, options.interval, options.level, seconds, is_gone)
+        prediction = model.lm.predict(observations.columns, options.interval, options.level, seconds, is_gone)
+        if not (options.se or options.terms):
+            return prediction
+        return prediction._replace(
+            more=model.lm.more(
+                observations.columns,
+                options.interval,
+                options.level,
+                se=options.se,
+                terms=options.terms,
+                seconds=seconds,
+                is_gone=is_gone,
+            )
+        )
     except UnseenLevels as refusal:
         unseen = refusal.levels
     except TimedOut:

@@ -138,6 +138,10 @@ class Options(BaseModel):
     on_error: Literal["refuse", "null"] = Field(
         "refuse", description="Where an observation is wrong: refuse the request, or answer null for it and list why."
     )
+    se: bool = Field(False, description="The standard errors of the fit, as R's `se.fit`.")
+    terms: bool = Field(
+        False, description='What each term contributes, as R\'s `type = "terms"`; they add to `constant`.'
+    )
     augment: bool = Field(False, description="Give the columns of the request back beside the predictions.")
     format: Format = Field(
         "json", description="The format of the answer, whatever `Accept` says; Arrow and Parquet need pyarrow there."
@@ -146,9 +150,10 @@ class Options(BaseModel):
     @classmethod
     def allowed(cls, name: str) -> str:
         """Describe the values that an option may have."""
-        if name == "augment":
+        kind = cls.model_fields[name].annotation
+        if kind is bool:
             return "true or false"
-        choices = get_args(cls.model_fields[name].annotation)
+        choices = get_args(kind)
         return " or ".join(map(repr, choices)) if choices else "a number between 0 and 1"
 
 
@@ -166,6 +171,9 @@ class Response(Schema):
         description="R's warnings, such as of a rank-deficient fit; where a number is NaN, Inf or -Inf; and the "
         "columns of the request that were ignored."
     )
+    df: float | None = Field(None, description="With se=true: the residual degrees of freedom.")
+    residual_scale: float | None = Field(None, description="With se=true: the residual standard error.")
+    constant: float | None = Field(None, description="With terms=true: what the terms of an observation add to.")
     errors: list[Error] | None = Field(None, description="With on_error=null: why there are nulls; the first 50.")
     error_count: int | None = Field(None, description="With on_error=null: how many errors there are.")
 
@@ -176,6 +184,12 @@ FIT = Field(
 )
 LOWER = Field(None, description="The interval's lower limit, where one was requested.")
 UPPER = Field(None, description="The interval's upper limit, where one was requested.")
+SE = Field(None, description="With se=true: the standard error of the fit.")
+TERMS = Field(
+    None,
+    description="With terms=true: what each term contributes, beside its mean in the training data; with se=true and "
+    "with an interval, `terms_se`, `terms_lower` and `terms_upper` have the same names.",
+)
 EXTRAPOLATED = Field(None, description="With extrapolation=flag: is it outside the training ranges?")
 
 
@@ -186,6 +200,11 @@ class Prediction(Schema):
     lower: float | None = LOWER
     upper: float | None = UPPER
     extrapolated: bool | None = EXTRAPOLATED
+    se: float | None = SE
+    terms: dict[str, float | None] | None = TERMS
+    terms_se: dict[str, float | None] | None = TERMS
+    terms_lower: dict[str, float | None] | None = TERMS
+    terms_upper: dict[str, float | None] | None = TERMS
 
 
 class PredictionColumns(Schema):
@@ -195,6 +214,11 @@ class PredictionColumns(Schema):
     lower: list[float | None] | None = LOWER
     upper: list[float | None] | None = UPPER
     extrapolated: list[bool | None] | None = EXTRAPOLATED
+    se: list[float | None] | None = SE
+    terms: dict[str, list[float | None]] | None = TERMS
+    terms_se: dict[str, list[float | None]] | None = TERMS
+    terms_lower: dict[str, list[float | None]] | None = TERMS
+    terms_upper: dict[str, list[float | None]] | None = TERMS
 
 
 class OneResponse(Response, Prediction):

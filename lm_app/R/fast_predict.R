@@ -30,6 +30,7 @@ is_trained <- function(model) {
 #'   and, with an interval, after it the lower and the upper limits; or NULL where only predict()
 #'   can tell. `fallback`: a function that asks predict() itself; it returns what attempt()
 #'   returns, its value the same vector, and has a fourth argument, the seconds after which R stops.
+#'   `more`: standard errors and terms; see ask_more().
 #'   `unseen`: a function of `x`; see unseen_levels(). `columns`: how many the model matrix has.
 prepare_predict <- function(model) {
   model <- with_predictors(model)
@@ -45,6 +46,7 @@ prepare_predict <- function(model) {
   list(
     fast = as.call(list(fast, 0, "none", 0.95)),
     fallback = fallback,
+    more = ask_more(model),
     unseen = function(x) tryCatch(unseen_levels(x, model), error = function(e) list()),
     columns = length(model$coefficients)
   )
@@ -75,6 +77,74 @@ ask_predict <- function(model) {
   function(x, interval, level, seconds = Inf) {
     attempt(in_seconds, seconds, predict_rows, x, interval, level)
   }
+}
+
+#' Ask predict() itself for standard errors and terms
+#'
+#' @param model What train() made.
+#' @return A function of x, interval, level, se, terms and seconds. It returns what attempt()
+#'   returns. The value is a list; with `se`: `se`, `df`, `residual_scale`; with `terms`:
+#'   `labels`, `constant`, `terms` and, where se or an interval is asked for, `terms_se`,
+#'   `terms_lower` and `terms_upper`: each one vector, a term after the other.
+ask_more <- function(model) {
+  count <- max(1, length(model$predictors))
+  predict_more <- function(x, interval, level, se, terms) {
+    rows <- length(x) / count
+    data <- as_data_frame(
+      if (rows < model$fewest_rows) rep(x, each = 2) else x,
+      model$predictors
+    )
+    c(
+      if (se) standard_errors(model, data, rows),
+      if (terms) terms_of(model, data, rows, interval, level, se)
+    )
+  }
+  function(x, interval, level, se, terms, seconds = Inf) {
+    attempt(in_seconds, seconds, predict_more, x, interval, level, se, terms)
+  }
+}
+
+standard_errors <- function(model, data, rows) {
+  predicted <- predict(model, data, se.fit = TRUE)
+  list(
+    se = as.vector(predicted$se.fit)[seq_len(rows)],
+    df = predicted$df,
+    residual_scale = predicted$residual.scale
+  )
+}
+
+terms_of <- function(model, data, rows, interval, level, se) {
+  kept <- model$column_means
+  if (is.null(kept)) {
+    refuse("this version was trained before 1.2.0, without what terms=true needs; train it anew")
+  }
+  # in the place of the model matrix a row of its means, of which predict.lm() takes the means again
+  model$x <- structure(t(kept$means), assign = kept$assign)
+  predicted <- predict(
+    model,
+    data,
+    type = "terms",
+    se.fit = se,
+    interval = interval,
+    level = level
+  )
+  if (!is.list(predicted)) {
+    predicted <- list(fit = predicted)
+  }
+  of_rows <- function(by_term) {
+    if (ncol(by_term) > 0) as.vector(by_term[seq_len(rows), , drop = FALSE]) else numeric()
+  }
+  c(
+    list(
+      labels = I(as.character(colnames(predicted$fit))),
+      constant = attr(predicted$fit, "constant"),
+      terms = of_rows(predicted$fit)
+    ),
+    if (se) list(terms_se = of_rows(predicted$se.fit)),
+    if (interval != "none") {
+      list(terms_lower = of_rows(predicted$lwr), terms_upper = of_rows(predicted$upr))
+    }
+  )
 }
 
 # Where R stops for one row, it is asked for two.

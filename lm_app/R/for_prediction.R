@@ -9,13 +9,16 @@
 #' `predictors`: how each predictor is kept, by its name: see kind_of();
 #' `fewest_rows`: 2 where predict() stops for one row, as of poly(a, b);
 #' `r_inverse`: the inverse of R, which costs seconds for 1,000 coefficients;
+#' `column_means`: of the model matrix, from which predict() counts terms, and which term each
+#'   column belongs to;
 #' `proof`: see prove_fast_path().
 #' Pickles of older versions are read, too: the names of these elements never change.
 #'
 #' @param model An lm.
 #' @param data The rows that it was fitted to, a data frame of columns in their original classes.
+#' @param means Its column_means(), taken while it has its model frame.
 #' @return An lm.
-strip_for_prediction <- function(model, data) {
+strip_for_prediction <- function(model, data, means = column_means(model)) {
   estimable <- seq_len(model$rank)
   is_weighted <- !is.null(model$weights)
   rss <- sum((if (is_weighted) model$weights else 1) * model$residuals^2)
@@ -31,7 +34,7 @@ strip_for_prediction <- function(model, data) {
   )
   kept <- list(
     coefficients = model$coefficients,
-    residuals = sqrt(rss),
+    residuals = of_sum_of_squares(rss),
     rank = model$rank,
     df.residual = model$df.residual,
     qr = structure(r_of_qr, class = "qr"),
@@ -47,8 +50,22 @@ strip_for_prediction <- function(model, data) {
   kept <- structure(kept, class = "lm")
   kept$fewest_rows <- fewest_rows(kept, data)
   kept$r_inverse <- invert_r(kept)
+  kept$column_means <- means
   kept$proof <- prove_fast_path(kept, reference_rows(kept, data))
   kept
+}
+
+# Two numbers of which predict.lm() makes just this sum of squares. One, its root, would do but for
+# the last bit; so it is a little less, and the second has the rest.
+of_sum_of_squares <- function(rss) {
+  first <- sqrt(rss) * (1 - 2^-26)
+  c(first, sqrt(rss - first^2))
+}
+
+column_means <- function(model) {
+  design <- model.matrix(model)
+  on.exit(release_memory(nrow(design)))
+  list(means = colMeans(design), assign = attr(design, "assign"))
 }
 
 #' Tell how a predictor's values are kept

@@ -54,11 +54,12 @@ train <- function(
   fit <- fit_model(request, columns, stepwise, na)
   tell_rows(fit$left_out)
   release_memory(nrow(columns))
+  means <- column_means(fit$model)
   model <- drop_copies(fit$model)
   model_data <- rows_of(columns, fit$rows)
   fit$model <- columns <- NULL
   release_memory(nrow(model_data))
-  trained <- strip_for_prediction(model, model_data)
+  trained <- strip_for_prediction(model, model_data, means)
   check_rows_stand_alone(trained, model, model_data)
   message("describing the model")
   model_summary <- summary(model)

@@ -30,6 +30,9 @@ MANY = 1000
 """So many numbers are worth the way to R."""
 MOST_ROWS, FEWEST_ROWS = 1 << 14, 1 << 4
 """Of a chunk."""
+HEAD_OF_MORE = ("df", "residual_scale", "constant")
+COLUMNS_OF_MORE = ("se", "terms", "terms_se", "terms_lower", "terms_upper")
+NOT_FINITE = "where a number is none, R multiplies matrices in another way, and so for all rows"
 SHORTEST, LOADING = 0.001, 10.0
 """Seconds for R: the least that is a limit to it, and the most to prepare a model; beyond, that is damaged."""
 
@@ -58,6 +61,21 @@ class Prediction(NamedTuple):
     lower: list[float] | None
     upper: list[float] | None
     warnings: list[str]
+    seconds: float
+    """In R."""
+    more: "More | None" = None
+
+
+class More(NamedTuple):
+    """What R's predict() tells with se.fit = TRUE and type = "terms".
+
+    `head` is of the whole answer: df, residual_scale, constant. `columns` have one number for each observation; `terms`
+    have such a column for each term, by the names terms, terms_se, terms_lower and terms_upper.
+    """
+
+    head: dict[str, float | None]
+    columns: dict[str, list[float]]
+    terms: dict[str, dict[str, list[float]]]
     seconds: float
     """In R."""
 
@@ -129,51 +147,89 @@ class Model:
         takes one column, of ones. Raises RError where R refuses them, UnseenLevels where it is known why, TimedOut
         where R is not done in so many seconds, and ClientGone where `is_gone` says so between the chunks of many rows.
         """
-        deadline = time.monotonic() + seconds
-        rows = len(columns[0])
+        deadline, rows = time.monotonic() + seconds, len(columns[0])
         if rows >= 2 * FEWEST_ROWS and rows >= 2 * (at_once := self._rows_at_once(interval)):
-            try:
-                views: list[memoryview[float]] = [memoryview(column) for column in columns]
-                return self._in_chunks(views, at_once, interval, level, deadline, is_gone)
-            except RError:
-                pass  # what R says is to be said of all
-        x = columns[0] if len(columns) == 1 else array("d", b"".join(columns))
-        return runtime.in_r_by(deadline, _predict, self._prepared, x, rows, interval, level, deadline)
+            with suppress(RError):  # what R says is to be said of all
+
+                def ask(x: Values, rows: int) -> Prediction:
+                    asked = self._prepared, x, rows, interval, level, deadline
+                    return runtime.in_r_by(deadline, _predict, *asked, is_part=True)
+
+                return _joined_predictions(_in_chunks(columns, at_once, is_gone, ask), interval)
+        return runtime.in_r_by(deadline, _predict, self._prepared, _in_one(columns), rows, interval, level, deadline)
+
+    def more(
+        self,
+        columns: Sequence["array[float]"],
+        interval: Interval,
+        level: float,
+        *,
+        se: bool,
+        terms: bool,
+        seconds: float,
+        is_gone: Callable[[], bool],
+    ) -> More:
+        """Ask predict() itself for standard errors and terms; the rest is as in predict()."""
+        deadline, at_once = time.monotonic() + seconds, self._rows_at_once("prediction")
+
+        def ask(x: Values, rows: int, is_part: bool = True) -> More:
+            asked = self._prepared, x, rows, interval, level, se, terms, deadline
+            return runtime.in_r_by(deadline, _more, *asked, is_part=is_part)
+
+        if len(columns[0]) >= 2 * at_once:
+            with suppress(RError):
+                return _joined_more(_in_chunks(columns, at_once, is_gone, ask))
+        return ask(_in_one(columns), len(columns[0]), is_part=False)
 
     def _rows_at_once(self, interval: Interval) -> int:
         """Choose how many rows R computes in some 10 ms. A power of 2, as a BLAS may compute rows in blocks."""
         products = self.columns if interval == "none" else self.columns**2
         return 1 << (min(MOST_ROWS, max(FEWEST_ROWS, PRODUCTS // max(1, products))).bit_length() - 1)
 
-    def _in_chunks(
-        self,
-        columns: "Sequence[memoryview[float]]",
-        at_once: int,
-        interval: Interval,
-        level: float,
-        deadline: float,
-        is_gone: Callable[[], bool],
-    ) -> Prediction:
-        """Predict in chunks, between which R is free for others; raises RError where R has to be asked for all.
 
-        The last chunk has up to twice as many rows: for one alone, a BLAS may compute otherwise.
-        """
-        parts: list[Prediction] = []
-        starts = range(0, len(columns[0]) - at_once + 1, at_once)
-        for start in starts:
-            if parts:
-                runtime.give_way()
-            if is_gone():
-                raise ClientGone
-            chunk = [column[start : None if start == starts[-1] else start + at_once] for column in columns]
-            x = chunk[0] if len(chunk) == 1 else array("d", b"".join(chunk))
-            asked = self._prepared, x, len(chunk[0]), interval, level, deadline
-            parts.append(runtime.in_r_by(deadline, _predict, *asked, is_part=True))
-        fits, lowers, uppers, warned, seconds = zip(*parts, strict=True)
-        warnings = list(dict.fromkeys(_joined(warned)))
-        if interval == "none":
-            return Prediction(_joined(fits), None, None, warnings, sum(seconds))
-        return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings, sum(seconds))
+def _in_one(columns: "Sequence[array[float] | memoryview[float]]") -> Values:
+    return columns[0] if len(columns) == 1 else array("d", b"".join(columns))
+
+
+def _in_chunks(
+    columns: Sequence["array[float]"], at_once: int, is_gone: Callable[[], bool], ask: Callable[[Values, int], T]
+) -> list[T]:
+    """Ask R in chunks, between which it is free for others; raises RError where it has to be asked for all.
+
+    The last chunk has up to twice as many rows: for one alone, a BLAS may compute otherwise.
+    """
+    views: list[memoryview[float]] = [memoryview(column) for column in columns]
+    parts: list[T] = []
+    starts = range(0, len(views[0]) - at_once + 1, at_once)
+    for start in starts:
+        if parts:
+            runtime.give_way()
+        if is_gone():
+            raise ClientGone
+        chunk = [view[start : None if start == starts[-1] else start + at_once] for view in views]
+        parts.append(ask(_in_one(chunk), len(chunk[0])))
+    return parts
+
+
+def _joined_predictions(parts: Sequence[Prediction], interval: Interval) -> Prediction:
+    fits, lowers, uppers, warned, seconds, _ = zip(*parts, strict=True)
+    warnings = list(dict.fromkeys(_joined(warned)))
+    if interval == "none":
+        return Prediction(_joined(fits), None, None, warnings, sum(seconds))
+    return Prediction(_joined(fits), _joined(lowers), _joined(uppers), warnings, sum(seconds))
+
+
+def _joined_more(parts: Sequence[More]) -> More:
+    first = parts[0]
+    return More(
+        first.head,
+        {name: _joined(part.columns[name] for part in parts) for name in first.columns},
+        {
+            name: {label: _joined(part.terms[name][label] for part in parts) for label in by_term}
+            for name, by_term in first.terms.items()
+        },
+        sum(part.seconds for part in parts),
+    )
 
 
 def range_of(values: Sequence[float]) -> tuple[float, float]:
@@ -194,10 +250,11 @@ def _joined(lists: Iterable[list[T]]) -> list[T]:
 
 
 class _Prepared(NamedTuple):
-    """The two ways to answer that prepare_predict() in fast_predict.R returns, and what explains a refusal."""
+    """The ways to answer that prepare_predict() in fast_predict.R returns, and what explains a refusal."""
 
     fast: FastPredict
     fallback: rinterface.SexpClosure
+    more: rinterface.SexpClosure
     unseen: rinterface.SexpClosure
 
 
@@ -214,10 +271,10 @@ def _unpickle(pickled: bytes) -> runtime.Kept[rinterface.ListSexpVector]:
 
 
 def _prepare(model: runtime.Kept[rinterface.ListSexpVector]) -> tuple[runtime.Kept[_Prepared], int, list[str]]:
-    (fast, fallback, unseen, columns), warned = runtime.call(
+    (fast, fallback, more, unseen, columns), warned = runtime.call(
         "in_seconds", LOADING, runtime.function("prepare_predict"), model.value
     )
-    return runtime.Kept(_Prepared(FastPredict(fast), fallback, unseen)), columns[0], warned
+    return runtime.Kept(_Prepared(FastPredict(fast), fallback, more, unseen)), columns[0], warned
 
 
 def _predict(
@@ -234,11 +291,47 @@ def _predict(
     if numbers is None:
         numbers, warned = _fall_back(model, x, interval, level, deadline)
         if is_part and not math.isfinite(sum(numbers)):
-            raise RError("where a number is none, R multiplies matrices in another way, and so for all rows")
+            raise RError(NOT_FINITE)
     if interval == "none":
         return Prediction(numbers, None, None, warned, time.monotonic() - began)
     fit, lower, upper = numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :]
     return Prediction(fit, lower, upper, warned, time.monotonic() - began)
+
+
+def _more(
+    prepared: runtime.Kept[_Prepared],
+    x: Values,
+    rows: int,
+    interval: Interval,
+    level: float,
+    se: bool,
+    terms: bool,
+    deadline: float,
+    is_part: bool,
+) -> More:
+    began = time.monotonic()
+    vector = rinterface.FloatSexpVector.from_memoryview(memoryview(x))
+    asked = vector, strings(interval), level, se, terms, max(SHORTEST, deadline - time.monotonic())
+    try:
+        value, _ = runtime.outcome(prepared.value.more(*asked))  # predict() has warned before
+    except RError as error:
+        if time.monotonic() > deadline:
+            raise TimedOut from None
+        raise RError(f"R can't predict for this: {error}") from None
+    found = dict(zip(value.names, value, strict=True))
+    numbers = {name: doubles(found[name]).tolist() for name in COLUMNS_OF_MORE if name in found}
+    if is_part and not all(math.isfinite(sum(column)) for column in numbers.values()):
+        raise RError(NOT_FINITE)
+    labels = list(found.get("labels", ()))
+    return More(
+        {name: json_value(found[name]) for name in HEAD_OF_MORE if name in found},
+        {"se": numbers.pop("se")} if se else {},
+        {
+            name: {label: column[rows * term : rows * (term + 1)] for term, label in enumerate(labels)}
+            for name, column in numbers.items()
+        },
+        time.monotonic() - began,
+    )
 
 
 def _fall_back(

@@ -190,6 +190,7 @@ _is_lm = _record(
         "predictors": _list_of(_record({"kind": _of(TEXTS)}, {"levels": _of(TEXTS), "all_levels": _of(TEXTS)})),
         "fewest_rows": _of(WHOLES, NUMBERS, length=1),
         "r_inverse": _of(NUMBERS),
+        "column_means": _record({"means": _of(NUMBERS), "assign": _of(WHOLES)}),
         "proof": _record(
             {"fast": _of(LOGICALS, length=1), "rows": _ROWS, "fast_path": _of(WHOLES, NUMBERS)},
             {"answers": _null_or(_list_of(_null_or(_of(NUMBERS)))), "r_version": _of(TEXTS), "blas": _of(TEXTS)},

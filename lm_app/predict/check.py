@@ -9,7 +9,7 @@ from lm_app.predict.question import MISSING, PREDICTED, Errors, Question, Source
 from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Format, OneResponse, Options
 
-CLASHES = {*PREDICTED, "errors"}
+CLASHES = {*PREDICTED, "errors", "terms", "terms_se", "terms_lower", "terms_upper"}
 CLASHES_OF_ONE = CLASHES | OneResponse.model_fields.keys()
 """Names that the answer itself has, where what was sent stands beside it."""
 

@@ -16,8 +16,8 @@ Columns = dict[str, Sequence[Any]]
 MISSING = object()
 """Marks a missing value whose error is already recorded."""
 
-PREDICTED = ("fit", "lower", "upper", "extrapolated")
-"""The columns of an answer."""
+PREDICTED = ("fit", "lower", "upper", "extrapolated", "se")
+"""The columns of an answer; with terms=true there are more, of numbers by term."""
 
 MAX_ERRORS = 50
 MAX_CHARACTERS = 50

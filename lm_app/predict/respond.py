@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, starmap
 from typing import Any
 
@@ -64,26 +64,51 @@ def _head(model: LoadedModel, observations: Observations, prediction: Prediction
         "level": observations.options.level,
         "warnings": warnings,
     }
+    if prediction.more:
+        head |= prediction.more.head
     if observations.errors.spares_rows:
         head |= {"errors": observations.errors.listed, "error_count": observations.errors.count}
     return head
 
 
-def _columns(observations: Observations, prediction: Prediction) -> dict[str, Sequence[Any]]:
+def _columns(observations: Observations, prediction: Prediction) -> dict[str, Any]:
     """Make the columns of the answer, with None for each observation that is wrong."""
-    columns: dict[str, Sequence[Any]] = {"fit": prediction.fit}
+    columns: dict[str, Any] = {"fit": prediction.fit}
     if prediction.lower is not None and prediction.upper is not None:
         columns |= {"lower": prediction.lower, "upper": prediction.upper}
     if observations.extrapolated is not None:
         columns["extrapolated"] = observations.extrapolated
-    if observations.kept is not None:
-        columns = {name: _spread(values, observations.kept, observations.rows) for name, values in columns.items()}
+    if prediction.more:
+        columns |= prediction.more.columns
+    columns = {name: _spread(values, observations) for name, values in columns.items()}
+    if prediction.more:
+        columns |= _term_columns(prediction.more.terms, observations)
     return {**observations.given, **columns} if observations.given else columns
 
 
-def _spread(values: Sequence[Any], kept: Iterable[int], rows: int) -> list[Any]:
-    spread: list[Any] = [None] * rows
-    for row, value in zip(kept, values, strict=True):
+def _term_columns(terms: Mapping[str, Columns], observations: Observations) -> dict[str, Any]:
+    """Make an object for each row of records, one of columns for columns, and plain columns for a table."""
+    source = observations.source
+    if observations.format == "json" and (source is Source.RECORDS or not source.has_rows):
+        rows = range(len(observations.columns[0]))
+        return {
+            name: _spread([{label: values[row] for label, values in by_term.items()} for row in rows], observations)
+            for name, by_term in terms.items()
+        }
+    spread = {
+        name: {label: _spread(values, observations) for label, values in by_term.items()}
+        for name, by_term in terms.items()
+    }
+    if observations.format == "json":
+        return spread
+    return {f"{name}.{label}": values for name, by_term in spread.items() for label, values in by_term.items()}
+
+
+def _spread(values: Sequence[Any], observations: Observations) -> Sequence[Any]:
+    if observations.kept is None:
+        return values
+    spread: list[Any] = [None] * observations.rows
+    for row, value in zip(observations.kept, values, strict=True):
         spread[row] = value
     return spread
 

@@ -55,7 +55,7 @@ for (formula in formulas) {
   test_that(paste("the fast path gives predict()'s bits:", formula), {
     model <- train_cars(formula)$model
     expect_no_warning(prepared <- prepare_predict(model))
-    expect_named(prepared, c("fast", "fallback", "unseen", "columns"))
+    expect_named(prepared, c("fast", "fallback", "more", "unseen", "columns"))
     expect_identical(prepared$columns, length(model$coefficients))
     expect_identical(is_trained(model), TRUE)
     many <- observations_for(model)

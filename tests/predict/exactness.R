@@ -56,4 +56,31 @@ for (i in seq_len(nrow(cases))) {
     write_columns(as.data.frame(predicted), folder, paste0(interval, ".csv"))
     writeLines(texts, file.path(folder, paste0(interval, ".warnings")))
   }
+
+  se <- suppressWarnings(predict(model, observations, se.fit = TRUE))
+  terms <- suppressWarnings(predict(
+    model,
+    observations,
+    type = "terms",
+    se.fit = TRUE,
+    interval = "prediction",
+    level = 0.9
+  ))
+  by_term <- list(
+    terms = terms$fit,
+    terms_se = terms$se.fit,
+    terms_lower = terms$lwr,
+    terms_upper = terms$upr
+  )
+  labelled <- lapply(names(by_term), function(name) {
+    columns <- as.data.frame(by_term[[name]], optional = TRUE)
+    setNames(columns, paste0(name, ".", colnames(by_term[[name]])))
+  })
+  of_se <- list(se = se$se.fit, df = se$df, residual_scale = se$residual.scale)
+  constant <- attr(terms$fit, "constant")
+  write_columns(
+    do.call(cbind, c(list(as.data.frame(of_se), constant = constant), labelled)),
+    folder,
+    "terms.csv"
+  )
 }

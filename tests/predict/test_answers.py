@@ -144,7 +144,7 @@ def test_a_value_in_the_path_takes_options(client: Client) -> None:
         (
             "query",
             "colour",
-        ): "'colour' is no option; there are: interval, level, extrapolation, on_error, augment, format.",
+        ): "'colour' is no option; there are: interval, level, extrapolation, on_error, se, terms, augment, format.",
         ("path", "value"): "distance is 'x'; it must be a finite decimal number with a dot or a comma, such as 29.5, "
         "29,5 or 17.",
     }

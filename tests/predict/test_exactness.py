@@ -122,12 +122,36 @@ def test_predictions_equal_r(
         by_column = client.post(url, json.dumps(columns), content_type="application/json").json()
         by_record = client.post(url, json.dumps(records), content_type="application/json").json()
         for name, values in expected.items():
-            assert by_column["predictions"][name] == pytest.approx(values, rel=1e-12, abs=0)
+            assert by_column["predictions"][name] == values
             assert [prediction[name] for prediction in by_record["predictions"]] == by_column["predictions"][name]
         assert by_column["warnings"] == (folder / f"{interval}.warnings").read_text().splitlines()
         warned = warned or by_column["warnings"]
         one = client.get(f"{route}/predict", {**records[3], "interval": interval, "level": "0.9"}).json()
         assert [one[name] for name in expected] == [values[3] for values in by_column["predictions"].values()]
+    more = client.post(
+        f"{route}/predict?se=true&terms=true&interval=prediction&level=0.9&format=csv",
+        json.dumps(columns),
+        content_type="application/json",
+    ).content.decode()
+    answered, in_r = list(csv.DictReader(more.splitlines())), rows_of(folder / "terms.csv")
+    by_column = client.post(
+        f"{route}/predict?se=true&terms=true&interval=prediction&level=0.9",
+        json.dumps(columns),
+        content_type="application/json",
+    ).json()
+    of_head = ("df", "residual_scale", "constant")
+    assert [by_column[name] for name in of_head] == [float(in_r[0][name]) for name in of_head]
+    assert list(answered[0])[3:] == [name for name in in_r[0] if name not in of_head]
+    for name in list(answered[0])[3:]:
+        assert [float(row[name]) for row in answered] == [float(row[name]) for row in in_r], name
+    for name in ("terms", "terms_se", "terms_lower", "terms_upper"):
+        by_term = {
+            n.partition(".")[2]: [float(row[n]) for row in answered] for n in answered[0] if n.startswith(f"{name}.")
+        }
+        assert by_column["predictions"][name] == by_term
+    one = client.get(f"{route}/predict", {**records[3], "terms": "true", "se": "true"}).json()
+    assert one["se"] == by_column["predictions"]["se"][3]
+    assert one["terms"] == {label: values[3] for label, values in by_column["predictions"]["terms"].items()}
     # the fast path answers, but where R warns of the model, or does so for some observations (rank-deficient, R >= 4.3)
     rank_deficient = client.get(f"{route}/key/rank_deficient").json()
     assert ("predict() itself answers" in caplog.text) == (bool(warned) or rank_deficient)

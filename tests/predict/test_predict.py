@@ -182,7 +182,7 @@ def test_all_errors_of_records_are_reported_at_once(client: Client) -> None:
         (
             "query",
             "colour",
-        ): "'colour' is no option; there are: interval, level, extrapolation, on_error, augment, format.",
+        ): "'colour' is no option; there are: interval, level, extrapolation, on_error, se, terms, augment, format.",
         ("body", 0, "wt"): "row 0: wt is 'x'; it must be a finite number.",
         ("body", 0, "qsec"): "row 0: qsec is missing (null); it must be a finite number.",
         ("body", 0, "am"): "row 0: am is 'manuel'; it must be one of 'automatic', 'manual'.",

@@ -227,7 +227,7 @@ def test_a_missing_predictor_is_told_what_may_be_meant(client: Client) -> None:
     assert errors(client.get(f"{MTCARS}?wt=2.6&qsecs=17&am=manual")) == {
         ("query", "qsec"): f"qsec {missing} Is it 'qsecs'?",
         ("query", "qsecs"): "'qsecs' is neither a predictor of this model nor an option; predictors are: wt, qsec, "
-        "am; options are: interval, level, extrapolation, on_error, augment, format.",
+        "am; options are: interval, level, extrapolation, on_error, se, terms, augment, format.",
     }
     assert len(messages(post(client, [{"WT": 2}] * 100))) == 50
 
