@@ -170,16 +170,16 @@ class Model:
         is_gone: Callable[[], bool],
     ) -> More:
         """Ask predict() itself for standard errors and terms; the rest is as in predict()."""
-        deadline, at_once = time.monotonic() + seconds, self._rows_at_once("prediction")
+        deadline, rows = time.monotonic() + seconds, len(columns[0])
 
         def ask(x: Values, rows: int, is_part: bool = True) -> More:
             asked = self._prepared, x, rows, interval, level, se, terms, deadline
             return runtime.in_r_by(deadline, _more, *asked, is_part=is_part)
 
-        if len(columns[0]) >= 2 * at_once:
+        if rows >= 2 * FEWEST_ROWS and rows >= 2 * (at_once := self._rows_at_once("prediction")):
             with suppress(RError):
                 return _joined_more(_in_chunks(columns, at_once, is_gone, ask))
-        return ask(_in_one(columns), len(columns[0]), is_part=False)
+        return ask(_in_one(columns), rows, is_part=False)
 
     def _rows_at_once(self, interval: Interval) -> int:
         """Choose how many rows R computes in some 10 ms. A power of 2, as a BLAS may compute rows in blocks."""

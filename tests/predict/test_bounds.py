@@ -86,7 +86,8 @@ def test_chunks_give_the_numbers_of_one_call_to_the_last_bit(
         columns["x"][20_000], columns["z"][3] = 9.5, 9.9
     elif special == "no number":
         columns["x"][9_000], columns["z"][20_000] = 0, -1
-    for interval in ("none", "confidence", "prediction"):
+    more = ["prediction&se=true&terms=true"] if special != "outside" else []
+    for interval in ("none", "confidence", "prediction", *more):
         in_chunks = ask(client, number, columns, interval)
         with monkeypatch.context() as patch:
             patch.setattr(lm, "FEWEST_ROWS", 1 << 20)
@@ -118,6 +119,19 @@ def test_between_chunks_a_prediction_ends_that_takes_too_long(
         "detail": f"Model 'm{number}' has no answer within 0.002 s (LM_MAX_SECONDS) to 100000 observations of "
         f"{coefficients} coefficients, interval=none; send fewer observations at once, or try again.",
     }
+
+
+def test_standard_errors_that_take_too_long_are_no_answer(
+    shipped_models: Path, client: Client, settings: Settings
+) -> None:
+    endless = runtime.in_r(rinterface.evalr, "function(...) repeat 1")
+    settings.LM_MAX_SECONDS = 0.2
+    runtime.in_r(rinterface.globalenv.__setitem__, "predict", endless)  # the fast path needs none
+    try:
+        assert client.get("/lm/api/predict?distance=7").status_code == 200
+        assert refused(client, "/lm/api/predict?distance=7&se=true")["status"] == "503"
+    finally:
+        runtime.in_r(rinterface.globalenv.__delitem__, "predict")
 
 
 def test_r_is_interrupted_where_one_call_takes_too_long(models: Path, client: Client, settings: Settings) -> None:
