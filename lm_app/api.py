@@ -21,7 +21,7 @@ from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
 from lm_app.schemas import ListedModel, ModelCard, Problem
 from lm_app.store.live import live_model, live_models
-from lm_app.store.version import LoadedModel
+from lm_app.store.version import CARD, CODE, LoadedModel
 
 models_router = Router(tags=["models"])
 router = Router()
@@ -231,6 +231,30 @@ def key(request: ModelRequest, key: PathEx[str, P(example="fitted_values")]) -> 
     if key not in info:
         raise UnknownKey(key, sorted(info))
     return info[key]
+
+
+@router.get("/card.md", response={200: str, **PROBLEMS}, summary="The model card, for people")
+def card_for_people(request: ModelRequest) -> HttpResponse:
+    """The model card, in Markdown."""
+    return HttpResponse(request.model.text(CARD), content_type="text/markdown; charset=utf-8")
+
+
+@router.get("/summary.txt", response={200: str, **PROBLEMS}, summary="R's summary")
+def summary(request: ModelRequest) -> HttpResponse:
+    """What R's `summary()` prints of the model."""
+    return HttpResponse(request.model.info["call"], content_type="text/plain; charset=utf-8")
+
+
+@router.get("/lm.R", response={200: str, **PROBLEMS}, summary="The lm, as R code")
+def code(request: ModelRequest) -> HttpResponse:
+    """R code that makes the model in an R session, where `predict()` gives the same bits: `source(url)$value`."""
+    return HttpResponse(request.model.text(CODE), content_type="text/plain; charset=utf-8")
+
+
+@router.get("/plots", response={200: list[str], **PROBLEMS}, summary="The plots that there are")
+def list_plots(request: ModelRequest) -> list[str]:
+    """The names of the plots."""
+    return request.model.plots()
 
 
 @router.get("/plots/{name}.svg", response={200: Any, **PROBLEMS}, summary="A plot of the model")

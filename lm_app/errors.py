@@ -11,6 +11,7 @@ LmError
 ├── Unknown             404
 │   ├── UnknownModel
 │   ├── UnknownKey
+│   ├── UnknownFile
 │   └── UnknownPlot
 ├── NotTrained          503
 ├── Unreachable         503
@@ -111,6 +112,12 @@ class UnknownKey(Unknown):
     """The model's information has no such key."""
 
     kind = "key"
+
+
+class UnknownFile(Unknown):
+    """The version was trained before there was such a file."""
+
+    kind = "file of this version, trained by an older release,"
 
 
 class UnknownPlot(Unknown):

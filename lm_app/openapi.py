@@ -17,6 +17,7 @@ from lm_app.store.version import LoadedModel
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_TAG = "predict"
+TEXTS = {".svg": "image/svg+xml", ".md": "text/markdown", ".txt": "text/plain", ".R": "text/plain"}
 DATA_FRAME = """R's predictions for many observations.
 
 The body is a data frame: JSON records, also one in each line, JSON columns, CSV, Parquet or Arrow; or one observation
@@ -74,8 +75,8 @@ def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> N
     """Correct what Ninja can't know of an operation."""
     if model_parameter:
         operation["parameters"].insert(0, model_parameter)
-    if path.endswith(".svg"):
-        operation["responses"][200]["content"] = {"image/svg+xml": {"schema": {"type": "string"}}}
+    if kind := next((kind for suffix, kind in TEXTS.items() if path.endswith(suffix)), None):
+        operation["responses"][200]["content"] = {kind: {"schema": {"type": "string"}}}
     for status, response in operation["responses"].items():
         if status >= 400:
             response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}

@@ -24,8 +24,8 @@
 #' @param plots A folder to write plots to, or NULL.
 #' @param live_formula,live_weights Another formula and its weights, to be compared on the same
 #'   data; or NULL.
-#' @return A list: `model` (an lm that holds what predict() needs and no more), `info` (named
-#'   values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
+#' @return A list: `model` (an lm that holds what predict() needs and no more), `code` (the same as
+#'   R code), `info` (named values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
 #'   nothing to compare, or it can't be fitted to these data). Refuses with one line where
 #'   something is wrong; the line names everything that is.
 train <- function(
@@ -77,6 +77,7 @@ train <- function(
   is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
   list(
     model = trained,
+    code = paste0(as_code(trained), "\n", collapse = ""),
     info = info,
     summary = printed,
     live_press_rmse = if (is_live) {

@@ -43,11 +43,12 @@ T = TypeVar("T")
 class Trained:
     """What train() in train.R returns.
 
-    `pickled` is the R lm, pickled by rpy2; `info` is JSON data; `warnings` are R's. `live_press_rmse` is that of the
-    live version's formula on the same data, or None where it can't be fitted to them.
+    `pickled` is the R lm, pickled by rpy2; `code` makes it again in R; `info` is JSON data; `warnings` are R's.
+    `live_press_rmse` is that of the live version's formula on the same data, or None where it can't be fitted to them.
     """
 
     pickled: bytes
+    code: str
     info: dict[str, Any]
     summary: str
     live_press_rmse: float | None
@@ -118,8 +119,9 @@ def train(
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),
             )
-        model, info, summary, live_press_rmse = value
-        return Trained(pickle.dumps(model), json_value(info), json_value(summary), json_value(live_press_rmse), warned)
+        pickled = pickle.dumps(value[0])
+        code, info, summary, live_press_rmse = map(json_value, list(value)[1:])
+        return Trained(pickled, code, info, summary, live_press_rmse, warned)
 
     return runtime.in_r(job)
 

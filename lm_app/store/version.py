@@ -3,6 +3,7 @@
 modelr.pickle            the R lm
 model_info.json          what is known about it
 MODEL_CARD.md, *.svg     the same for people
+lm.R                     the lm as R code
 manifest.json            how it was made, and the sha256 of each file
 signature                of the manifest, by LM_SIGNING_KEY
 """
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from lm_app.engine.lm import Model
-from lm_app.errors import Damaged, RError
+from lm_app.errors import Damaged, RError, UnknownFile
 from lm_app.predictors import Predictor, predictors_of
 from lm_app.schemas import check_info
 from lm_app.store.files import read_file, reason
@@ -27,6 +28,7 @@ from lm_app.store.signature import objection, sign
 
 MAX_MANIFEST_BYTES = 1024 * 1024
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
+CARD, CODE = "MODEL_CARD.md", "lm.R"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,12 @@ class LoadedModel:
     info: dict[str, Any]
     predictors: list[Predictor]
     lm: Model
+
+    def text(self, file: str) -> bytes:
+        """Read a text file; raises UnknownFile where there is none, Damaged where it is not what training wrote."""
+        if file not in self.manifest["files"]:
+            raise UnknownFile(file, sorted(self.manifest["files"]))
+        return self.files.read(file, self.manifest)
 
     def plots(self) -> list[str]:
         """List the names of the version's plots."""

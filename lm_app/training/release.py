@@ -12,7 +12,7 @@ from lm_app.engine.lm import Model
 from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
-from lm_app.store.version import INFO, PICKLE, Version
+from lm_app.store.version import CARD, CODE, INFO, PICKLE, Version
 from lm_app.training.fit import Candidate, Live
 from lm_app.training.gate import Comparison
 
@@ -33,7 +33,8 @@ def release(
     contents = {
         PICKLE: candidate.trained.pickled,
         INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode(),
-        "MODEL_CARD.md": render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
+        CARD: render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
+        CODE: candidate.trained.code.encode(),
         **candidate.plots,
     }
     metadata = {

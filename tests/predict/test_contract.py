@@ -35,6 +35,9 @@ def test_document_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)
 
 
+KINDS = {".svg": "image/svg+xml", ".md": "text/markdown", ".txt": "text/plain", ".R": "text/plain"}
+
+
 def test_every_operation_is_described(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(ids) == len(set(ids))
@@ -44,7 +47,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
         assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}
         for status, answer in operation["responses"].items():
             kinds = set(answer["content"])
-            expected = "image/svg+xml" if path.endswith(".svg") else "application/json"
+            expected = KINDS.get(Path(path).suffix, "application/json")
             assert kinds == {"application/problem+json"} if int(status) >= 400 else expected in kinds
 
 
