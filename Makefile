@@ -15,7 +15,7 @@ help: ## Show this help
 
 .PHONY: run
 run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
-	PORT=$(PORT) exec $(BIN)/python -m ml_api --access-logfile -
+	PORT=$(PORT) exec $(BIN)/python -m ml_api
 
 .PHONY: train
 train: .env .venv/installed ## Train all models

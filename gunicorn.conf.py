@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
 from ml_api.environment import addresses, boolean, natural, port, positive
-from ml_api.gunicorn_log import ACCESS_FORMAT, Log
+from ml_api.gunicorn_log import Log
 from ml_api.log import RateLimit
 from ml_api.sockets import let_nobody_in
 
@@ -38,7 +38,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 logger_class = Log
-access_log_format = ACCESS_FORMAT
+accesslog = "-"
 # IPv4 and IPv6 by one socket, where the system has both; some take localhost for ::1.
 host = "0.0.0.0"
 with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
@@ -74,10 +74,6 @@ graceful_timeout = 20
 preload_app = "--reload" not in sys.argv
 # No worker is replaced after a number of requests: memory stays as it is; see docs/decisions/0003.
 max_requests = 0
-if os.environ.get("WEBSITE_HOSTNAME"):
-    # Behind App Service, the peer is its front end, which adds the client's address to this header, as the last.
-    accesslog = "-"
-    access_log_format = '%({x-forwarded-for}i)s "%(r)s" %(s)s %(b)s bytes %(M)s ms'
 forwarder_headers = ""  # a SCRIPT_NAME from a client would be an error 500
 control_socket_disable = True  # nothing here uses it, and its folder may be read-only
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from django.conf import settings
 
 from ml_api.gate import BUSY, COUNTED, SMALL, bytes_at_once
-from ml_api.observe.observed import QUEUED
+from ml_api.observe.observed import QUEUED, REQUEST_ID
+from ml_api.observe.request_id import answering, identify
 from ml_api.problems import FAILED, TOO_MANY, server_problem
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Exchange:
         self.worker, self.scope, self.proto = worker, scope, proto
         self.began = self.was_whole = time.monotonic()
         self.environ = worker.environ_of(scope)
+        identify(self.environ)
         self.is_reading = self.is_too_large = False
         self.parts: list[bytes] = []
         self.held = 0
@@ -157,14 +159,15 @@ class Exchange:
             response.close()
             status, headers = head
         except Exception:
-            logger.exception("%s failed", quote(self.scope.path)[:200])  # a line feed in it starts no line there
+            with answering(self.environ):
+                logger.exception("%s failed", quote(self.scope.path)[:200])  # a line feed in it starts no line there
             self.refuse(500, FAILED)
         else:
             self.respond(status, headers, content)
 
     def refuse(self, status: int, detail: str) -> None:
         """Respond with a problem of the server's own."""
-        problem = server_problem(status, detail)
+        problem = server_problem(status, detail, self.environ[REQUEST_ID])
         self.respond(status, list(problem.items()), problem.content)
 
     def respond(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Settings: from the environment, or from .env beside manage.py. Production is the default."""
 
 import os
+import sys
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -86,8 +87,8 @@ if CORS_ALLOWED_ORIGINS:
     MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")  # its headers are for errors, too
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
-    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
-    CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding"]
+    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match", "x-request-id"]
+    CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
@@ -100,23 +101,31 @@ FORCE_SCRIPT_NAME = environment.path("SCRIPT_NAME") or None
 STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
 
+# Of all lines: JSON for programs, or text for people.
+LOG_FORMAT = environment.one_of("LOG_FORMAT", ("json", "text"), default="text" if sys.stdout.isatty() else "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {  # as gunicorn's
+        "json": {"()": "ml_api.log.JSONLines"},
+        "text": {  # as gunicorn's
+            "()": "ml_api.log.TextLines",
             "format": "{asctime} [{process}] [{levelname}] {name}: {message}",
             "datefmt": "[%Y-%m-%d %H:%M:%S %z]",
             "style": "{",
-        }
+        },
     },
     "filters": {"rate_limit": {"()": "ml_api.log.RateLimit"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["rate_limit"]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["rate_limit"]},
+        "requests": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "rpy2": {"level": "WARNING"},
         "_granian": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
+        "django.server": {"handlers": ["requests"], "propagate": False},  # runserver's access log
         "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback
     },
 }
