@@ -2,8 +2,9 @@
 
 import os
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from logging import StreamHandler
+from io import FileIO
 from typing import Any
 from urllib.parse import quote
 
@@ -28,13 +29,18 @@ class Log(Logger):  # type: ignore[misc]
         observers.append(self.write_request)
 
     def setup(self, cfg: Any) -> None:
-        """Set up the handlers, also where gunicorn reads its settings anew."""
+        """Set up where lines go; gunicorn calls this anew where it reads its settings anew."""
         super().setup(cfg)
-        self.access_handlers = [one for one in self.access_log.handlers if isinstance(one, StreamHandler)]
+        self.requests = opened(cfg.accesslog)
         self.line = json_line if settings.LOG_FORMAT == "json" else text_line
         if settings.LOG_FORMAT == "json":
             for handler in self.error_log.handlers:
                 handler.setFormatter(JSONLines())
+
+    def reopen_files(self) -> None:
+        """Open the files anew (SIGUSR1); a thread that writes just now still has the one that was moved away."""
+        super().reopen_files()
+        self.requests = opened(self.cfg.accesslog)
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Show the request to who writes requests down; gunicorn's workers call this after each.
@@ -47,14 +53,14 @@ class Log(Logger):  # type: ignore[misc]
 
     def write_request(self, observed: Observed) -> None:
         """Write a request's line, by one call, so that those of several workers never mix."""
-        for handler in self.access_handlers:
-            handler.acquire()  # while the file is opened anew (SIGUSR1), there is none
-            try:
-                os.write(handler.stream.fileno(), self.line(fields(observed)))
-            except OSError:  # a full disk stops no answers
-                pass
-            finally:
-                handler.release()
+        if self.requests:
+            with suppress(OSError):  # a full disk stops no answers
+                self.requests.write(self.line(fields(observed)))
+
+
+def opened(path: str | None) -> FileIO | None:
+    """Open what gunicorn's setting accesslog names, - for stdout, without a buffer."""
+    return FileIO(1, "a", closefd=False) if path == "-" else FileIO(path, "a") if path else None
 
 
 def fields(observed: Observed) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def fields(observed: Observed) -> dict[str, Any]:
         "id": environ[REQUEST_ID],
         "client": client_of(environ)[:CLIENT],
         "method": environ.get("REQUEST_METHOD", "")[:METHOD],
-        "path": quote(path[:PATH].encode("latin-1")),
+        "path": quote(path[:PATH]),
         "route": observed.route,
         "status": observed.status,
         "bytes": observed.size,

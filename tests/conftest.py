@@ -168,7 +168,7 @@ SERVERS = {
     "gunicorn gthread": [*GUNICORN, "--worker-class", "ml_api.threads.Threads"],
     "gunicorn": [*GUNICORN, "--config", "tests/traced.conf.py"],
     "gunicorn default": GUNICORN,
-    "make run": [sys.executable, "-m", "ml_api", "--access-logfile", "-"],  # as the Makefile starts it
+    "make run": [sys.executable, "-m", "ml_api"],  # as the Makefile starts it
 }
 StartServer = Callable[..., AbstractContextManager[Server]]
 

@@ -136,7 +136,7 @@ def test_an_unreadable_model_is_one_line_that_says_why(
 def test_a_model_without_permission_is_told_with_the_user_who_needs_it(serve: StartServer, models: Path) -> None:
     live_file(models, "modelr.pickle").chmod(0)
     without_override = "setpriv --bounding-set -dac_override,-dac_read_search" if os.geteuid() == 0 else ""
-    with serve("make run", without_override) as server:
+    with serve("make run", without_override, LOG_FORMAT="text") as server:
         status, told = server.refusal("/lm/api/predict/29.5")
         log = server.log.read_text()
     cause = (
@@ -151,23 +151,27 @@ def test_a_model_without_permission_is_told_with_the_user_who_needs_it(serve: St
 
 
 def test_an_unknown_default_model_is_told_with_its_setting(serve: StartServer, models: Path) -> None:
-    with serve("make run", LM_DEFAULT_MODEL="cars", DJANGO_SETTINGS_MODULE="ml_api.settings") as server:
+    variables = {"LOG_FORMAT": "text", "DJANGO_SETTINGS_MODULE": "ml_api.settings"}
+    with serve("make run", LM_DEFAULT_MODEL="cars", **variables) as server:
         told = "There is no model 'cars'; there are: heightweight, mtcars, timedistance."
         assert server.refusal(HEALTH_PATH) == (503, f"{told} (LM_DEFAULT_MODEL is 'cars')")
         log = server.log.read_text()
     assert f"[WARNING] {told} (LM_MODELS_DIR is {models}, and LM_DEFAULT_MODEL cars)\n" in log
-    assert f"[WARNING] ml_api.health: {HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'cars')\n" in log
+    assert f"[WARNING] ml_api.health: {HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'cars') (request " in log
     assert "Service Unavailable" not in log
 
 
 def test_make_run_says_what_to_open_and_writes_a_line_for_each_request(serve: StartServer) -> None:
-    with serve("make run", ALLOWED_HOSTS="127.0.0.1,localhost", DJANGO_SETTINGS_MODULE="ml_api.settings") as server:
+    variables = {"LOG_FORMAT": "text", "DJANGO_SETTINGS_MODULE": "ml_api.settings"}
+    with serve("make run", ALLOWED_HOSTS="127.0.0.1,localhost", **variables) as server:
         port = server.url.rpartition(":")[2]
         server.refusal("/lm/api/predict/33")
         log = server.log.read_text()
         server.interrupt()
     assert f"[INFO] Open http://127.0.0.1:{port}/lm (ALLOWED_HOSTS: 127.0.0.1, localhost)\n" in log
-    assert re.search(r'\[INFO\] 127\.0\.0\.1 "GET /lm/api/predict/33 HTTP/1.1" 422 \d+ bytes \d+ ms\n', log)
+    assert re.search(
+        r'\[INFO\] 127\.0\.0\.1 "GET /lm/api/predict/33" 422 \d+ bytes [\d.]+ ms \(request [0-9a-f]{32}\)\n', log
+    )
     for line in log.splitlines():
         assert re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[[A-Z]+\] ", line), line
 
