@@ -208,6 +208,11 @@ def shared_server(serve: StartServer) -> Iterator[Server]:
         assert "Traceback" not in server.log.read_text()
 
 
+def without_requests(log: str) -> str:
+    """The log's lines that are not of requests."""
+    return "".join(line for line in log.splitlines(keepends=True) if '"logger":"gunicorn.access"' not in line)
+
+
 def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

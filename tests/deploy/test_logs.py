@@ -96,6 +96,19 @@ def test_each_request_to_two_workers_under_load_is_one_line_with_its_fields(serv
         assert (line.get("r_ms", 0) > 0) == (line.get("rows", 0) > 0 or method == "HEAD")
 
 
+def test_the_documentation_tells_all_fields(serve: StartServer) -> None:
+    page = (ROOT / "docs" / "observe.md").read_text()
+    told = [
+        field for cell in re.findall(r"^\| (`.*`) \|", page, re.MULTILINE) for field in re.findall(r"`(\w+)`", cell)
+    ]
+    [example] = map(json.loads, re.findall(r"^{.*}$", page, re.MULTILINE))
+    with serve("gunicorn") as server:
+        server.get("/lm/api/predict/29.5")
+        wait_until(lambda: "29.5" in server.log.read_text())
+        written = list(requests(server.log)[-1])
+    assert written == list(example) == [field for field in told if field != "key"]
+
+
 def test_the_setting_of_gunicorn_says_where_and_whether_requests_are_written(
     serve: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Gunicorn's worker around Rust's HTTP: what any server does, and what gunicorn's own workers did."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -323,20 +324,30 @@ def test_granian_has_what_stands_in_granian_core() -> None:
     assert signature[1] == "(fd, uds, backlog)", told
 
 
-def test_the_application_failing_is_a_problem_and_a_line_of_the_log(serve: StartServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--worker-class", "ml_api.threads.Threads"]])
+def test_the_application_failing_is_a_problem_and_a_line_of_the_log(
+    serve: StartServer, tmp_path: Path, options: list[str]
+) -> None:
     (tmp_path / "broken.py").write_text("def application(environ, start_response):\n    raise ValueError('broken')\n")
     port = free_port()
-    command = [*GUNICORN_OF_TESTS, "broken:application"]
+    command = [*GUNICORN_OF_TESTS, *options, "broken:application"]
     environment = {**os.environ, "PORT": port, "PYTHONPATH": str(tmp_path), "WEB_CONCURRENCY": "1"}
     log = tmp_path / "log"
-    with log.open("wb") as output, subprocess.Popen(command, cwd=ROOT, env=environment, stderr=output) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process,
+    ):
         server = Server(process, f"http://127.0.0.1:{port}", log)
         wait_until(lambda: "Booting worker" in log.read_text())
         time.sleep(2)
-        status, detail = server.refusal("/x")
-        assert (status, detail) == (500, "The server failed; its log says why.")
+        said = talk(server, b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").decode()
         process.terminate()
-    assert "ValueError: broken" in log.read_text()
+    assert said.startswith("HTTP/1.1 500 ")
+    assert "The server failed; its log says why." in said
+    [own] = re.findall("\r\nx-request-id: ([0-9a-f]{32})\r\n", said, re.IGNORECASE)
+    failure, request = (line for line in map(json.loads, log.read_text().splitlines()) if line.get("id") == own)
+    assert "ValueError: broken" in failure["exception"]
+    assert (request["logger"], request["status"]) == ("gunicorn.access", 500)
 
 
 def test_a_request_that_fails_before_the_application_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
