@@ -31,7 +31,7 @@ class JSONLines(logging.Formatter):
             line["id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return json.dumps(line, separators=(",", ":"))
 
 
 class TextLines(logging.Formatter):

@@ -328,7 +328,8 @@ def test_granian_has_what_stands_in_granian_core() -> None:
 def test_the_application_failing_is_a_problem_and_a_line_of_the_log(
     serve: StartServer, tmp_path: Path, options: list[str]
 ) -> None:
-    (tmp_path / "broken.py").write_text("def application(environ, start_response):\n    raise ValueError('broken')\n")
+    code = "import ml_api.wsgi\n\ndef application(environ, start_response):\n    raise ValueError('broken')\n"
+    (tmp_path / "broken.py").write_text(code)
     port = free_port()
     command = [*GUNICORN_OF_TESTS, *options, "broken:application"]
     environment = {**os.environ, "PORT": port, "PYTHONPATH": str(tmp_path), "WEB_CONCURRENCY": "1"}
