@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from io import FileIO
@@ -43,13 +44,10 @@ class Log(Logger):  # type: ignore[misc]
         self.requests = opened(self.cfg.accesslog)
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Show the request to who writes requests down; gunicorn's workers call this after each.
-
-        Where the application raised, they do so once more, with what they answer.
-        """
-        if resp.status is not None:
-            environ.setdefault(REQUEST_ID, current_id() or new_id())  # of what is no request there is none
-            observe(resp, environ, request_time)
+        """Show the request to who writes requests down; gunicorn's workers call this after each."""
+        if REQUEST_ID not in environ:  # gunicorn's own, where it answers an error
+            environ[REQUEST_ID] = current_id() or new_id()
+        observe(resp, environ, request_time)
 
     def write_request(self, observed: Observed) -> None:
         """Write a request's line, by one call, so that those of several workers never mix."""
@@ -71,27 +69,25 @@ def fields(observed: Observed) -> dict[str, Any]:
         "id": environ[REQUEST_ID],
         "client": client_of(environ)[:CLIENT],
         "method": environ.get("REQUEST_METHOD", "")[:METHOD],
-        "path": quote(path[:PATH]),
+        "path": quote(path[:PATH])[:PATH],
         "route": observed.route,
         "status": observed.status,
         "bytes": observed.size,
         "ms": round(observed.seconds * 1000, 3),
         "queue_ms": round(observed.queued * 1000, 3),
+        "key": environ.get(KEY),
     }
     if measured:
         found["r_ms"] = round(measured.r_seconds * 1000, 3)
         found["model"], found["version"], found["rows"] = measured.model, measured.version, measured.rows
-    if KEY in environ:
-        found["key"] = environ[KEY]
     return found
 
 
-def client_of(environ: Any) -> str:
-    """Return the client's address; App Service's front end, which is the peer there, adds it as the last."""
-    if settings.WEBSITE_HOSTNAME and "HTTP_X_FORWARDED_FOR" in environ:
-        return str(environ["HTTP_X_FORWARDED_FOR"].rpartition(",")[2].strip())
-    # The server's one socket, of IPv6, calls 10.0.0.1 ::ffff:10.0.0.1.
-    return str(environ.get("REMOTE_ADDR", "").removeprefix("::ffff:"))
+def client_of(environ: Mapping[str, Any]) -> str:
+    """Return the client's address: the peer's, or what App Service's front end, which is the peer there, adds last."""
+    told = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip() if settings.WEBSITE_HOSTNAME else ""
+    address: str = told or environ.get("REMOTE_ADDR", "")
+    return address.removeprefix("::ffff:")  # as which the server's one socket, of IPv6, knows those of IPv4
 
 
 def json_line(found: dict[str, Any]) -> bytes:

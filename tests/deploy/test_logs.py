@@ -106,7 +106,7 @@ def test_the_documentation_tells_all_fields(serve: StartServer) -> None:
         server.get("/lm/api/predict/29.5")
         wait_until(lambda: "29.5" in server.log.read_text())
         written = list(requests(server.log)[-1])
-    assert written == list(example) == [field for field in told if field != "key"]
+    assert written == list(example) == told
 
 
 def test_the_setting_of_gunicorn_says_where_and_whether_requests_are_written(
@@ -123,6 +123,19 @@ def test_the_setting_of_gunicorn_says_where_and_whether_requests_are_written(
         wait_until(file.exists)
         ask(server, "GET", "/after")
         wait_until(lambda: any(line["path"] == "/after" for line in requests(file)))
+        assert requests(server.log) == []
+
+
+def test_a_configuration_without_an_access_log_writes_no_lines_of_requests(
+    serve: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configuration = tmp_path / "conf.py"
+    traced = "from runpy import run_path\nglobals().update(run_path('tests/traced.conf.py', run_name=__name__))\n"
+    configuration.write_text(f"{traced}accesslog = None\n")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--config {configuration}")
+    with serve("gunicorn default") as server:
+        assert server.get("/lm/api/predict/29.5") == b"47.736486"
+        assert server.interrupt() < 5
         assert requests(server.log) == []
 
 
@@ -156,7 +169,7 @@ def test_each_response_has_the_id_that_was_sent_or_one_of_its_own(serve: StartSe
         assert len(set(ids)) == len(ids)
 
 
-def test_what_the_server_itself_refuses_has_an_id_too(serve: StartServer) -> None:
+def test_a_request_that_django_never_sees_has_an_id_too(serve: StartServer) -> None:
     head = (
         b"POST /lm/api/predict HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: mine\r\nContent-Type: application/json\r\n"
     )
@@ -167,6 +180,9 @@ def test_what_the_server_itself_refuses_has_an_id_too(serve: StartServer) -> Non
         assert said.startswith(b"HTTP/1.1 408 ")
         assert said.lower().count(b"\r\nx-request-id: mine\r\n") == 1
         wait_until(lambda: any((line["id"], line["status"]) == ("mine", 408) for line in requests(server.log)))
+
+
+def test_what_is_no_request_has_an_id_too(serve: StartServer) -> None:
     with serve("gunicorn gthread") as server:
         said = talk(server, b"NO REQUEST\r\n\r\n")
         [own] = re.findall(rb"\r\nX-Request-ID: ([0-9a-f]{32})\r\n", said)
