@@ -230,6 +230,7 @@ def test_no_client_breaks_a_line(serve: StartServer, kind: str) -> None:
         b"/d\xc3\xa9",
         b'/e"\\',
         b"/f" * 4000,
+        b"/%f0%9f%98%80" * 400,
     ]
     with serve(kind) as server:
         for path in hostile:
