@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from ml_api.health import HEALTH_PATH
+from ml_api.probes import HEALTH_PATH, READY_PATH
 from tests.conftest import ROOT, Server, StartServer, free_port, live_version
 
 HOSTNAME = "my-app-hash.westeurope-01.azurewebsites.net"
