@@ -191,14 +191,16 @@ def test_probes_are_not_refused_and_go_before_what_waits(
     with serve("gunicorn", LM_MAX_WAITING="1") as server, ThreadPoolExecutor(4) as clients:
         holding = clients.submit(ask, server, url, body)
         time.sleep(0.5)
-        asking = [clients.submit(server.get, "/lm/api/predict/28")]
+        waiting = clients.submit(server.get, "/lm/api/predict/28")
         time.sleep(0.3)
         assert server.refusal("/lm/api/predict/29.5")[0] == 503
-        asking += [clients.submit(server.get, path) for path in PROBES]
+        probing = [clients.submit(server.get, path) for path in PROBES]
         time.sleep(0.3)
         assert not holding.done()
-        for request in [holding, *asking]:
-            request.result()
+        holding.result()
+        waiting.result()
+        for probe in probing:
+            probe.result()
         log = server.log.read_text()
     assert max(map(log.rindex, PROBES)) < log.rindex("/lm/api/predict/28")
 
