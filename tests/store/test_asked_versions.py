@@ -311,10 +311,9 @@ def listed(client: Client, path: str = "/lm/api/versions") -> list[dict[str, Any
 @pytest.mark.parametrize("path", ["/lm/api/versions", "/lm/api/models/timedistance/versions"])
 def test_versions_are_listed_newest_first(models: Path, client: Client, two: Two, path: str) -> None:
     runscript("versions_lm", "timedistance", "--label", f"stable={two.first}")
-    change_data(models, "75,32", "400,32")
     with pytest.raises(NotPublished):
-        update("timedistance")
-    update("timedistance", force=True)
+        update("timedistance", changes={"formula": "time ~ 1"})
+    update("timedistance", changes={"formula": "time ~ 1"}, force=True)
     newest, newer, older = listed(client, path)
     card = client.get(f"/lm/api?version={two.first}").json()
     assert older == {
