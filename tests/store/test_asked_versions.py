@@ -28,7 +28,8 @@ from tests.conftest import (
 )
 
 ROUTES = [
-    "", "/prototype", "/list_keys", "/key/n", "/plots/fit.svg", "/predict/29.5", "/predict?distance=29.5",
+    "", "/prototype", "/list_keys", "/key/n", "/plots", "/plots/fit.svg", "/card.md", "/summary.txt", "/lm.R",
+    "/predict/29.5", "/predict?distance=29.5",
 ]  # fmt: skip
 ONE = "/lm/api/predict?distance=29.5"
 
@@ -77,7 +78,7 @@ def test_every_route_answers_by_the_version_that_is_asked(client: Client, two: T
             assert version in answer["ETag"]
             assert "LM-Version" in answer["Vary"]
         assert by_query.content == by_header.content
-        if route not in ("/prototype", "/list_keys", "/key/n"):
+        if route not in ("/prototype", "/list_keys", "/key/n", "/plots"):
             assert (by_query.content == live.content) is (version == two.second)
         unchanged = client.get(url, headers={"LM-Version": version, "If-None-Match": by_query["ETag"]})
         assert (unchanged.status_code, "LM-Version" in unchanged["Vary"]) == (304, True)
