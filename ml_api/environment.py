@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from django.core.exceptions import ImproperlyConfigured
 
 from lm_app.store import signature
+from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 
 T = TypeVar("T")
 IMAGE_KEY = Path(__file__).resolve().parent.parent / "verify_key"
@@ -91,6 +92,17 @@ def origins(name: str) -> list[str]:
             raise ImproperlyConfigured(
                 f"{name} has {origin!r}. Not an origin: write scheme, host and port as browsers do, without a path, "
                 "such as https://www.example.org or http://localhost:3000; several with commas, or * for all."
+            )
+    return found
+
+
+def models(name: str) -> list[str]:
+    """Read the variable as names of models; raises ImproperlyConfigured where one can't be a name."""
+    found = comma_separated(name)
+    for model in found:
+        if not MODEL_NAME.fullmatch(model):
+            raise ImproperlyConfigured(
+                f"{name} has {model!r}. Not a model's name: {ALLOWED_NAMES}; several with commas between them."
             )
     return found
 

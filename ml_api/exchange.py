@@ -17,6 +17,7 @@ from django.conf import settings
 from ml_api.gate import BUSY, COUNTED, SMALL, bytes_at_once
 from ml_api.observe.observed import QUEUED, REQUEST_ID
 from ml_api.observe.request_id import answering, identify
+from ml_api.probes import PROBES
 from ml_api.problems import FAILED, TOO_MANY, server_problem
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ MANY_PARTS, PART = 1000, 512
 
 
 class Turns:
-    """Has so many requests answered at once. Others wait; where too many do, more are refused."""
+    """Has so many requests answered at once. Others wait; where too many do, more are refused.
+
+    Probes are not, and wait before the others; see ml_api/health.py.
+    """
 
     def __init__(self, threads: int, most_waiting: int) -> None:
         self._free, self._most_waiting = threads, most_waiting
@@ -45,6 +49,9 @@ class Turns:
             is_free, waits = self._free > 0, len(self._waiting) < self._most_waiting
             if is_free:
                 self._free -= 1
+            elif exchange.is_probe:
+                self._waiting.appendleft(exchange)
+                waits = True
             elif waits:
                 self._waiting.append(exchange)
         if is_free:
@@ -72,6 +79,11 @@ class Exchange:
         """Bytes of the body that are counted."""
         self.refusal: tuple[int, str] | None = None
         self.gone: Any = None
+
+    @property
+    def is_probe(self) -> bool:
+        """Does a load balancer or a supervisor ask?"""
+        return self.environ["PATH_INFO"].rstrip("/") in PROBES
 
     def begin(self) -> None:
         """Have the body read, where there is one, and the request answered.

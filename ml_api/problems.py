@@ -34,10 +34,15 @@ def problem_response(
     detail: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Make a problem document; `errors` lists each error of a request, where there may be several."""
+    """Make a problem document; `errors` lists each error of a request, where there may be several.
+
+    `more` are members of its own.
+    """
     title = PHRASES.get(status) or HTTPStatus(status).phrase
     problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    problem |= more or {}
     if errors:
         problem["errors"] = errors
     return HttpResponse(orjson.dumps(problem), status=status, content_type=PROBLEM_JSON, headers=headers)

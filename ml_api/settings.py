@@ -27,7 +27,9 @@ if WEBSITE_HOSTNAME:
     # App Service ends HTTPS and sets this header, whatever a client sends.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = bool(WEBSITE_HOSTNAME)
-SECURE_REDIRECT_EXEMPT = ["^healthz/?$"]  # App Service asks by an address, over plain HTTP, and follows no redirect
+SECURE_REDIRECT_EXEMPT = [
+    "^(healthz|readyz)/?$"
+]  # App Service asks by an address, over plain HTTP, and follows no redirect
 # Sent where a request came by HTTPS: to App Service, or to a proxy that FORWARDED_ALLOW_IPS names.
 SECURE_HSTS_SECONDS = environment.natural("SECURE_HSTS_SECONDS", default=365 * 24 * 60 * 60 if WEBSITE_HOSTNAME else 0)
 SILENCED_SYSTEM_CHECKS = [
@@ -43,6 +45,8 @@ SILENCED_SYSTEM_CHECKS = [
 # The models: one folder each (see the README), and the one that answers where a URL names none.
 LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
 LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
+# Those without which the server is not ready; see ml_api/health.py.
+LM_REQUIRED_MODELS = environment.models("LM_REQUIRED_MODELS")
 # Part of each ETag: what the software answers may change with it, though the model stays.
 LM_SOFTWARE_VERSION = VERSION
 # Trainings sign what they make by the private key; only what one of the public keys verifies is served.
@@ -87,7 +91,8 @@ if CORS_ALLOWED_ORIGINS:
     MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")  # its headers are for errors, too
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
-    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match", "x-request-id"]
+    CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
+    CORS_ALLOW_HEADERS += ["lm-version", "x-request-id"]
     CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms

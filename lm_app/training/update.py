@@ -11,7 +11,8 @@ from django.conf import settings
 
 from lm_app.engine.runtime import SILENT, Console
 from lm_app.errors import Damaged, NotPublished, RError, TookTooLong, TrainingError
-from lm_app.store.folder import ALLOWED_NAMES, MODEL_NAME, ModelFolder
+from lm_app.store.folder import ModelFolder
+from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 from lm_app.store.publish import locked, replace_data
 from lm_app.store.version import Version
 from lm_app.training.fit import Candidate, Live, fit_csv

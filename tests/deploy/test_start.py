@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from ml_api import hosts
-from ml_api.health import HEALTH_PATH
+from ml_api.probes import READY_PATH
 from tests.conftest import ROOT, SERVERS, StartServer, free_port, live_file, live_version
 
 WHOLE = "Not a whole number above {}."
@@ -126,11 +126,11 @@ def test_an_unreadable_model_is_one_line_that_says_why(
         "python manage.py runscript update_lm --script-args timedistance"
     )
     assert client.get("/lm/api/predict/29.5").json()["detail"] == told
-    assert client.get(HEALTH_PATH).json()["detail"] == f"{told} (LM_DEFAULT_MODEL is 'timedistance')"
+    assert client.get(READY_PATH).json()["detail"] == f"{told} (LM_DEFAULT_MODEL is 'timedistance')"
     assert [record.getMessage() for record in caplog.records] == [
         f"model timedistance: {cause}",
         f"/lm/api/predict/29.5: {told}",
-        f"{HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'timedistance')",
+        f"{READY_PATH}: {told} (LM_DEFAULT_MODEL is 'timedistance')",
     ]
 
 
@@ -155,10 +155,10 @@ def test_an_unknown_default_model_is_told_with_its_setting(serve: StartServer, m
     variables = {"LOG_FORMAT": "text", "DJANGO_SETTINGS_MODULE": "ml_api.settings"}
     with serve("make run", LM_DEFAULT_MODEL="cars", **variables) as server:
         told = "There is no model 'cars'; there are: heightweight, mtcars, timedistance."
-        assert server.refusal(HEALTH_PATH) == (503, f"{told} (LM_DEFAULT_MODEL is 'cars')")
+        assert server.refusal(READY_PATH) == (503, f"{told} (LM_DEFAULT_MODEL is 'cars')")
         log = server.log.read_text()
     assert f"[WARNING] {told} (LM_MODELS_DIR is {models}, and LM_DEFAULT_MODEL cars)\n" in log
-    assert f"[WARNING] ml_api.health: {HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'cars') (request " in log
+    assert f"[WARNING] ml_api.health: {READY_PATH}: {told} (LM_DEFAULT_MODEL is 'cars') (request " in log
     assert "Service Unavailable" not in log
 
 

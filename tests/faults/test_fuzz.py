@@ -374,7 +374,13 @@ def test_files_of_the_store(models: Path, client: Client, caplog: pytest.LogCapt
     key = django_settings.LM_SIGNING_KEY
     assert key
     paths = ["/lm/api/models/mtcars/predict?wt=2.6&qsec=17&am=manual", "/lm/api/models", "/lm/api/openapi.json"]
-    paths += ["/lm/api/models/mtcars", "/lm/api/models/mtcars/plots/fit.svg", "/", "/healthz"]
+    paths += [
+        "/lm/api/models/mtcars",
+        "/lm/api/models/mtcars/plots/fit.svg",
+        "/",
+        "/readyz",
+        "/lm/api/models/mtcars/versions",
+    ]
 
     @fuzzed
     @given(changes)

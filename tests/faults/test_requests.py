@@ -222,6 +222,7 @@ ANSWERS = {
     "/lm": 200,
     "/lm/api/docs": 200,
     "/healthz": 200,
+    "/readyz": 200,
     "/static/ninja/swagger-ui.css": 200,
     "/static/nothing": 404,
     "/nothing": 404,
