@@ -162,7 +162,7 @@ def test_options_of_main_tf_are_the_modules() -> None:
     known = set(re.findall(r'^(?:variable|output) "(\w+)"', module, re.MULTILINE))
     named = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", DEPLOY))
     named |= set(re.findall(r"^  (\w+_\w+) +=", DEPLOY, re.MULTILINE))
-    assert len(named) == 9
+    assert len(named) == 19
     assert named <= known
 
 
