@@ -107,11 +107,12 @@ def attributes_of(observed: Observed) -> dict[str, AttributeValue]:
     """Describe a request by the semantic conventions for HTTP, without its query, which may be about people."""
     environ, measured = observed.environ, observed.measured
     method = environ["REQUEST_METHOD"]
+    scheme, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")  # App Service's
     attributes: dict[str, AttributeValue] = {
         "http.request.method": method if method in METHODS else "_OTHER",
         "http.response.status_code": observed.status,
         "http.response.body.size": observed.size,
-        "url.scheme": environ["wsgi.url_scheme"],
+        "url.scheme": environ.get(scheme, environ["wsgi.url_scheme"]),
         "url.path": quote(environ["SCRIPT_NAME"] + environ["PATH_INFO"]),
         "lm.request_id": environ.get(REQUEST_ID, ""),
         "server.address": split_domain_port(environ.get("HTTP_HOST", ""))[0],

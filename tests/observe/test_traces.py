@@ -1,89 +1,33 @@
 """Traces arrive at a receiver of OTLP, and at one that stands for Azure's, from real servers."""
 
-import gzip
 import json
 import re
 import shutil
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ml_api.version import VERSION
 from tests.conftest import Server, StartServer, free_port, live_version
+from tests.observe.receiver import CONNECTION_STRING, KEY, Receiver, receiving, values
 
-KEY = "01234567-89ab-cdef-0123-456789abcdef"
-CONNECTION_STRING = f"InstrumentationKey={KEY};IngestionEndpoint={{}}/"
 PREDICTED = "GET /lm/api/models/<model>/predict/<value>"
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "100"}  # milliseconds
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa01a902b7"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        self.posted: list[tuple[str, bytes]] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def spans(self) -> list[tuple[dict[str, Any], Span]]:
-        """What came by OTLP, each with what is said about its process."""
-        found: list[tuple[dict[str, Any], Span]] = []
-        for path, body in list(self.posted):
-            assert path == "/v1/traces"
-            for process in ExportTraceServiceRequest.FromString(body).resource_spans:
-                resource = values(process.resource.attributes)
-                found += [(resource, span) for scope in process.scope_spans for span in scope.spans]
-        return found
-
-    def envelopes(self, kind: str) -> list[dict[str, Any]]:
-        """What came for Azure, of one kind."""
-        found = [envelope for _, body in list(self.posted) for envelope in json.loads(body)]
-        return [envelope for envelope in found if envelope["data"]["baseType"] == kind]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers["Content-Encoding"] == "gzip":
-            body = gzip.decompress(body)
-        self.server.posted.append((self.path, body))
-        count = body.count(b'"baseType"')
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps({"itemsReceived": count, "itemsAccepted": count, "errors": []}).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    with receiving() as server:
         yield server
-        server.shutdown()
-
-
-def values(attributes: Any) -> dict[str, Any]:
-    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
 def until(condition: Callable[[], Any]) -> None:
