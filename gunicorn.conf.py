@@ -102,6 +102,8 @@ def when_ready(server: Any) -> None:
         runtime.prepare()
     except NotStarted as error:
         sys.exit(str(error))
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT or settings.APPLICATIONINSIGHTS_CONNECTION_STRING:
+        prepare_traces(server.log)
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
     tell_url(server)
     stop = server.handle_term
@@ -118,6 +120,26 @@ def when_ready(server: Any) -> None:
         signal.alarm(shutdown_delay)
 
     server.handle_term = close_later if shutdown_delay else close
+
+
+def prepare_traces(log: Any) -> None:
+    """Import what sends traces; without it, the server does all else."""
+    try:
+        from ml_api.observe import traces
+
+        traces.prepare()
+    except ImportError as error:
+        log.warning("No traces are sent (%s): pip install -r contrib/requirements-traces.txt", error)
+
+
+def start_traces(worker: Any) -> None:
+    """Send traces, if all is there."""
+    traces = sys.modules.get("ml_api.observe.traces")  # imported where the settings ask for it
+    if traces and traces.exporters:
+        try:
+            worker.end_traces = traces.start()
+        except ValueError as error:  # in one of OpenTelemetry's own settings
+            worker.log.warning("No traces are sent: %s", error)
 
 
 # Between the fork and its own handlers, a worker has those of its master: a signal to end would be lost, and the end
@@ -157,5 +179,12 @@ def post_worker_init(worker: Any) -> None:
         where = f"LM_MODELS_DIR is {settings.LM_MODELS_DIR}, and LM_DEFAULT_MODEL {settings.LM_DEFAULT_MODEL}"
         worker.log.warning("%s (%s)", error, where)
     runtime.end_where_stuck(settings.LM_MAX_SECONDS + 5)  # R stops by itself where it can
+    start_traces(worker)
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Send the last traces."""
+    if hasattr(worker, "end_traces"):
+        worker.end_traces()

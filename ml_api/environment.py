@@ -18,6 +18,11 @@ IMAGE_KEY = Path(__file__).resolve().parent.parent / "verify_key"
 """The public key by which an image's own models were signed; see the Dockerfile."""
 NEW_KEYS = "A new pair: python contrib/setup_env_and_terraform.py --new-signing-key"
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")  # as browsers send it: lower case
+URL = re.compile(r"https?://[^\s/?#]+(/[!-~]*)?", re.IGNORECASE)
+CONNECTION_STRING = re.compile(
+    r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"(;\w+Endpoint=https?://[^\s=;/?#]+/?|;(?!\w+Endpoint)\w+=[^\s=;]+)*"
+)
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -113,6 +118,28 @@ def path(name: str) -> str:
     if value and not re.fullmatch(r"/[!-~]*", value):
         raise ImproperlyConfigured(f"{name} has value {value!r}. Not a path: it starts with a slash, such as /stats.")
     return value.rstrip("/")
+
+
+def url(name: str) -> str:
+    """Read the variable as a server's URL, without its last slash; raises ImproperlyConfigured where it is none."""
+    value = os.environ.get(name, "").rstrip("/")
+    if value and not URL.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} is not a URL: write scheme and host, such as http://localhost:4318.")
+    return value
+
+
+def connection_string(name: str) -> str:
+    """Read the variable as Azure's connection string; raises ImproperlyConfigured where it is none.
+
+    The message doesn't show it: whoever has it can send.
+    """
+    value = os.environ.get(name, "")
+    if value and not CONNECTION_STRING.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is not a connection string: copy it from Application Insights as it is, "
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://..."
+        )
+    return value
 
 
 def required(name: str, remedy: str) -> str:

@@ -69,6 +69,10 @@ LM_MAX_WAITING = environment.positive("LM_MAX_WAITING", default=256)
 LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
 LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 
+# Where traces are sent, if anywhere: to an OpenTelemetry collector, to Azure, or both; see ml_api/observe/traces.py.
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+APPLICATIONINSIGHTS_CONNECTION_STRING = environment.connection_string("APPLICATIONINSIGHTS_CONNECTION_STRING")
+
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_extensions",  # manage.py runscript
@@ -129,6 +133,7 @@ LOGGING = {
     "loggers": {
         "rpy2": {"level": "WARNING"},
         "_granian": {"level": "WARNING"},
+        "azure": {"level": "WARNING"},  # else a line for each batch of traces
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
         "django.server": {"handlers": ["requests"], "propagate": False},  # runserver's access log
         "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ml_api.probes import HEALTH_PATH, PROBES
-from tests.conftest import ROOT, Server, StartServer, free_port
+from tests.conftest import ROOT, Server, StartServer, free_port, live_version
+from tests.observe.receiver import CONNECTION_STRING, receiving
 
 HOSTNAME = "my-app-hash.westeurope-01.azurewebsites.net"
 LINK_LOCAL = "169.254.130.4"  # as which App Service's start-up pings come
@@ -122,6 +123,22 @@ def test_check_deploy_says_nothing(hostname: str) -> None:
     done = subprocess.run(check, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "no issues" in done.stdout
+
+
+def test_application_insights_gets_the_urls_that_clients_asked(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    with receiving() as insights:
+        monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", CONNECTION_STRING.format(insights.url))
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        server = request.getfixturevalue("app_service")
+        assert ask(server, "/lm/api/models", Host=HOSTNAME, X_Forwarded_Proto="https")[0] == 200
+        told: list[str] = []
+        deadline = time.monotonic() + 30
+        while f"https://{HOSTNAME}/lm/api/models" not in told:
+            assert time.monotonic() < deadline, told
+            told = [envelope["data"]["baseData"]["url"] for envelope in insights.envelopes("RequestData")]
+            time.sleep(0.05)
 
 
 def test_port_is_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,12 @@ ORIGIN = (
 )
 KEYS = "A new pair: python contrib/setup_env_and_terraform.py --new-signing-key"
 NO_R = "There is no R in PATH: install it (Debian's r-base-core), or set R_HOME to its folder."
+URL = "write scheme and host, such as http://localhost:4318."
+IKEY = "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef"
+STRING = (
+    "connection string: copy it from Application Insights as it is, "
+    "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://..."
+)
 WRONG = [
     ("SECRET_KEY", "", "SECRET_KEY is not set: run 'python contrib/setup_env_and_terraform.py', which writes a random "
      "one to .env."),
@@ -39,6 +45,11 @@ WRONG = [
     ("LM_MAX_ROWS", "-3", f"LM_MAX_ROWS has value '-3'. {WHOLE.format(0)}"),
     ("LM_TRAINING_SECONDS", "1.5", f"LM_TRAINING_SECONDS has value '1.5'. {WHOLE.format(-1)}"),
     ("LM_SIGNING_KEY", "secret", f"LM_SIGNING_KEY is not a private Ed25519 key, 64 characters of base64. {KEYS}"),
+    *(("OTEL_EXPORTER_OTLP_ENDPOINT", wrong, f"OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: {URL}")
+      for wrong in ("localhost:4318", "http://", "grpc://localhost:4317")),
+    *(("APPLICATIONINSIGHTS_CONNECTION_STRING", wrong, f"APPLICATIONINSIGHTS_CONNECTION_STRING is not a {STRING}")
+      for wrong in ("InstrumentationKey=abc", IKEY.upper(), f"{IKEY};", f"{IKEY};IngestionEndpoint=localhost",
+                    f"{IKEY};IngestionEndpoint=https://a b")),
 ]  # fmt: skip
 WRONG_OF_GUNICORN = [
     ("PORT", "abc", f"PORT has value 'abc'. {WHOLE.format(0)}"),

@@ -44,6 +44,7 @@ BY_HAND = [
 
 SET_UP = "python contrib/setup_env_and_terraform.py my-lm-api --docker-image docker.io/USER/lm-api:1.0.0 --force"
 READERS = "pip install -r contrib/requirements-files.txt"
+TRACES = "pip install -r contrib/requirements-traces.txt"
 TERRAFORM = ["terraform init", "terraform apply", "terraform destroy"]
 # No test can log in to Docker Hub or Azure. The parser of azure-cli 2.91 took its commands, and those of outputs().
 ELSEWHERE = [
@@ -120,13 +121,14 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_command_is_tested() -> None:
-    here = {"make run", *BY_HAND, *ELSEWHERE, SET_UP, READERS, *of_image(), *outputs(), *TERRAFORM}
+    here = {"make run", *BY_HAND, *ELSEWHERE, SET_UP, READERS, TRACES, *of_image(), *outputs(), *TERRAFORM}
     for command, _ in commands():
         assert command in here or command.startswith(("curl ", "printf ", "python manage.py runscript ")), command
 
 
-def test_the_tests_have_what_reads_workbooks() -> None:
-    assert f"-r {READERS.split()[-1]}\n" in (ROOT / "requirements-dev.txt").read_text()
+@pytest.mark.parametrize("command", [READERS, TRACES])
+def test_the_tests_have_what_is_installed_for_some(command: str) -> None:
+    assert f"-r {command.split()[-1]}\n" in (ROOT / "requirements-dev.txt").read_text()
 
 
 def of_image() -> list[str]:
@@ -160,7 +162,7 @@ def test_options_of_main_tf_are_the_modules() -> None:
     known = set(re.findall(r'^(?:variable|output) "(\w+)"', module, re.MULTILINE))
     named = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", DEPLOY))
     named |= set(re.findall(r"^  (\w+_\w+) +=", DEPLOY, re.MULTILINE))
-    assert len(named) == 9
+    assert len(named) == 19
     assert named <= known
 
 
