@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -54,6 +54,14 @@ def port(name: str, default: int) -> int:
 def comma_separated(name: str, default: str = "") -> list[str]:
     """Read the variable's comma-separated parts, without blanks."""
     return [part.strip() for part in (os.environ.get(name) or default).split(",") if part.strip()]
+
+
+def one_of(name: str, allowed: Collection[str], default: str) -> str:
+    """Read the variable as one of the words; raises ImproperlyConfigured where it is another."""
+    value = os.environ.get(name, "") or default
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Write one of: {', '.join(allowed)}.")
+    return value
 
 
 def addresses(name: str, default: str) -> list[str]:

@@ -64,6 +64,9 @@ LM_MAX_WAITING = environment.positive("LM_MAX_WAITING", default=256)
 LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
 LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 
+# Who may read /metrics: nobody, all, or keys with the right to.
+LM_METRICS = environment.one_of("LM_METRICS", ("off", "open", "key"), default="off")
+
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_extensions",  # manage.py runscript
