@@ -4,6 +4,7 @@ The figures behind them are in docs/decisions/0003-pinned-workers-and-threads.md
 """
 
 import gc
+import itertools
 import os
 import random
 import signal
@@ -56,7 +57,11 @@ try:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
     settings.DEBUG  # noqa: B018 - reads Django's
     import lm_app.engine  # noqa: F401 - asks whether there is R
-except ImproperlyConfigured as error:
+
+    has_metrics = settings.LM_METRICS != "off"
+    if has_metrics:
+        from ml_api.observe import metrics  # makes a temporary folder
+except (ImproperlyConfigured, OSError) as error:
     sys.exit(str(error))  # else gunicorn prints a traceback
 # So that single predictions get their turn beside large batches; see docs/decisions/0003.
 threads = 8
@@ -149,8 +154,10 @@ os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UN
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Have signals wait for the worker, and choose its CPU: one of those with the fewest workers."""
+    """Have signals wait for the worker, and choose its number and its CPU: one of those with the fewest workers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    numbers = {other.number for other in server.WORKERS.values()}
+    worker.number = next(number for number in itertools.count() if number not in numbers)
     taken = [other.cpu for other in server.WORKERS.values()]
     cpus = os.sched_getaffinity(0)
     fewest = min(map(taken.count, cpus))
@@ -162,6 +169,8 @@ def post_fork(server: Any, worker: Any) -> None:
     worker.log.error_log.addFilter(RateLimit())  # a line for each request that is none; the arbiter's lines all stay
     if pin_workers:
         os.sched_setaffinity(0, {worker.cpu})
+    if has_metrics:
+        metrics.start(worker.number)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -185,6 +194,14 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Send the last traces."""
+    """Send the last traces, and write what the worker has counted; the master calls this for one that is gone, too."""
     if hasattr(worker, "end_traces"):
         worker.end_traces()
+    if has_metrics and worker.pid == os.getpid():
+        metrics.write()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a worker was that has ended."""
+    if has_metrics:
+        metrics.end(worker.number)

@@ -72,6 +72,8 @@ LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 # Where traces are sent, if anywhere: to an OpenTelemetry collector, to Azure, or both; see ml_api/observe/traces.py.
 OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 APPLICATIONINSIGHTS_CONNECTION_STRING = environment.connection_string("APPLICATIONINSIGHTS_CONNECTION_STRING")
+# Who may read /metrics: nobody, all, or keys with the right to.
+LM_METRICS = environment.one_of("LM_METRICS", ("off", "open", "key"), default="off")
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,8 @@ from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel,
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_CHECKS = 1.0
+on_load: list[Callable[[str, bool], None]] = []
+"""What is called with each model whose live version was read, and whether it is damaged."""
 
 
 def live_model(name: str) -> LoadedModel:
@@ -145,6 +148,9 @@ def _reload(name: str, entry: CacheEntry | None) -> CacheEntry:
         loaded = cache.get(name)
         if loaded is entry or loaded is None:  # else another thread has just loaded it
             loaded = cache[name] = _load(folder, entry.model if entry else None)
+            if loaded.model or loaded.damage:  # else there is no version yet
+                for tell in on_load:
+                    tell(name, loaded.damage is not None)
         return loaded
     finally:
         lock.release()

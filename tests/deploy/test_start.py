@@ -43,6 +43,7 @@ WRONG = [
     ("SCRIPT_NAME", "stats", "SCRIPT_NAME has value 'stats'. Not a path: it starts with a slash, such as /stats."),
     ("LOG_FORMAT", "xml", "LOG_FORMAT has value 'xml'. Write one of: json, text."),
     ("LM_MAX_ROWS", "-3", f"LM_MAX_ROWS has value '-3'. {WHOLE.format(0)}"),
+    ("LM_METRICS", "yes", "LM_METRICS has value 'yes'. Write one of: off, open, key."),
     ("LM_TRAINING_SECONDS", "1.5", f"LM_TRAINING_SECONDS has value '1.5'. {WHOLE.format(-1)}"),
     ("LM_SIGNING_KEY", "secret", f"LM_SIGNING_KEY is not a private Ed25519 key, 64 characters of base64. {KEYS}"),
     *(("OTEL_EXPORTER_OTLP_ENDPOINT", wrong, f"OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: {URL}")
