@@ -107,6 +107,8 @@ def when_ready(server: Any) -> None:
     except NotStarted as error:
         sys.exit(str(error))
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
+    if not settings.LM_API_KEYS:
+        server.log.warning("There are no API keys (LM_API_KEYS_FILE): whoever reaches this server may ask")
     tell_url(server)
     stop = server.handle_term
 

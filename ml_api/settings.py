@@ -6,6 +6,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from ml_api import environment, hosts
+from ml_api.access.guard import OPEN
 from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -64,6 +65,13 @@ LM_MAX_WAITING = environment.positive("LM_MAX_WAITING", default=256)
 LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
 LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 
+# Who may ask what, and how often; without keys and limits, everybody everything. See docs/access.md.
+LM_API_KEYS = environment.api_keys("LM_API_KEYS", os.environ.get("LM_API_KEYS_FILE", ""))
+LM_OPEN = environment.some_of("LM_OPEN", OPEN)
+LM_RATE_LIMIT = environment.rate_limits("LM_RATE_LIMIT")
+LM_TRUSTED_PROXIES = environment.networks("LM_TRUSTED_PROXIES")
+REDIS_URL = environment.redis_url("REDIS_URL") if LM_RATE_LIMIT else ""
+
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_extensions",  # manage.py runscript
@@ -76,7 +84,9 @@ MIDDLEWARE = [
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.as_routes_expect",
+    "ml_api.access.guard.Guard",
     "ml_api.health.health_first",
+    "ml_api.access.limits.Limiter",  # never of health
     "ml_api.gate.bounded_bodies",
     "ml_api.middleware.known_host",
 ]
@@ -87,7 +97,9 @@ if CORS_ALLOWED_ORIGINS:
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
+    CORS_ALLOW_HEADERS += ["authorization", "x-api-key"]
     CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding"]
+    CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "WWW-Authenticate"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"

@@ -1,0 +1,94 @@
+"""Who asks, and whether they may."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+
+from ml_api.access.keys import ALL_MODELS, PREDICT, READ
+from ml_api.observe.observed import KEY
+from ml_api.problems import problem_response
+
+RIGHTS = "ml_api.rights"
+"""In a request's environment, where there are keys: the rights of the one that was sent; none without one."""
+MAY_ASK = "ml_api.may_ask"
+"""In the environment of a request with a key: a function that tells whether it is for a model."""
+DOCS, PAGES, HEALTH = OPEN = ("docs", "pages", "health")
+"""What LM_OPEN may name."""
+MODELS = "lm/api/models"
+OF_A_MODEL = {
+    "": READ,
+    "/prototype": READ,
+    "/list_keys": READ,
+    "/key/<path:key>": READ,
+    "/plots/<name>.svg": READ,
+    "/versions": READ,
+    "/predict": PREDICT,
+    "/predict/<value>": PREDICT,
+}
+NEEDED = {
+    "": PAGES,
+    "lm": PAGES,
+    "lm/": PAGES,
+    "lm/api/docs": DOCS,
+    "lm/api/openapi.json": DOCS,
+    MODELS: READ,
+    **{f"{mount}{rest}": right for mount in ("lm/api", f"{MODELS}/<model>") for rest, right in OF_A_MODEL.items()},
+}
+"""What each route needs. A route that is not listed is refused to everybody."""
+HEALTH_PATHS = ("/healthz", "/readyz")
+
+
+class Guard:
+    """Finds the key of a request, and refuses what it has no right to; not there without keys."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if settings.LM_API_KEYS is None:
+            raise MiddlewareNotUsed
+        self._get_response, self._keys = get_response, settings.LM_API_KEYS
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Find the key. Health is answered before there is a route, so that it is looked at here."""
+        environ = request.META
+        sent = sent_key(environ)
+        key = self._keys.find(sent) if sent else None
+        if key:
+            environ[KEY], environ[RIGHTS], environ[MAY_ASK] = key.name, key.rights, key.may_ask
+        else:
+            environ[RIGHTS] = frozenset()
+            if request.path_info in HEALTH_PATHS and HEALTH not in settings.LM_OPEN:
+                return unauthorized(environ)
+        return self._get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
+        """Refuse what the key has no right to."""
+        environ, route = request.META, request.resolver_match.route  # type: ignore[union-attr]
+        right, model = NEEDED.get(route), kwargs.get("model", settings.LM_DEFAULT_MODEL)
+        if right in settings.LM_OPEN:
+            return None
+        if KEY not in environ:
+            return unauthorized(environ)
+        if right in OPEN:  # is about all models
+            right, model = READ, ALL_MODELS
+        if right in environ[RIGHTS] and (route == MODELS or environ[MAY_ASK](model)):  # lists those that it may ask
+            return None
+        about = "" if route == MODELS else " about all models" if model == ALL_MODELS else f" about the model {model!r}"
+        asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
+        return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
+
+
+def sent_key(environ: Mapping[str, Any]) -> str:
+    """Return the key that was sent, or nothing. X-API-Key goes first: Authorization may be for a proxy."""
+    if key := environ.get("HTTP_X_API_KEY"):
+        return str(key)
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def unauthorized(environ: Mapping[str, Any]) -> HttpResponse:
+    """Answer who sent no key, or one that is not good."""
+    what = "The API key is not one that is good here" if sent_key(environ) else "This needs an API key"
+    detail = f"{what}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+    return problem_response(401, detail, headers={"WWW-Authenticate": "Bearer"})
