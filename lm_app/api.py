@@ -106,7 +106,7 @@ for about_a_model in (predict_router, router):
 @models_router.get("/models", response=list[ListedModel], summary="All models")
 def list_models(request: HttpRequest) -> list[dict[str, Any]]:
     """The models that an API key may ask, or all where there are no keys; their versions and formulas."""
-    may_ask = request.META.get("ml_api.may_ask", always)  # see ml_api/access/guard.py
+    may_ask = request.META.get("ml_api.may_ask", always)  # see ml_api/access/middleware.py
     return [
         {
             "model": name,

@@ -6,7 +6,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from ml_api import environment, hosts
-from ml_api.access.guard import OPEN
+from ml_api.access.middleware import OPEN
 from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -84,9 +84,8 @@ MIDDLEWARE = [
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.as_routes_expect",
-    "ml_api.access.guard.Guard",
+    "ml_api.access.middleware.Access",
     "ml_api.health.health_first",
-    "ml_api.access.limits.Limiter",  # never of health
     "ml_api.gate.bounded_bodies",
     "ml_api.middleware.known_host",
 ]

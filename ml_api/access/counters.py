@@ -1,72 +1,77 @@
 """How many requests each client has made, in windows of time that begin with its first one."""
 
-import fcntl
 import logging
 import mmap
-import os
-import threading
+import multiprocessing
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
 NANO = 1_000_000_000
-
-
-class Used(NamedTuple):
-    """What a client has used in a window."""
-
-    requests: int
-    nanoseconds_left: int
+Used = list[tuple[int, int]]
+"""For each window: the requests in it, and the seconds until it ends."""
 
 
 class Counters(Protocol):
     """Counts requests."""
 
-    def count(self, who: str) -> list[Used]:
-        """Count a request of this client; tell how many it has made in each window."""
+    def count(self, who: str) -> Used:
+        """Count a request of this client, and tell what it has used."""
 
 
 class SharedCounters:
     """Counts in memory that is made before the workers are forked, so that all of them share it.
 
-    It is a table of SLOTS with three numbers each: whose window it is, as a hash (the same in all processes that are
-    forked from one), when it ends, and the requests. Where all WAYS slots that a hash may have are taken, the window
-    that ends first makes room.
+    It is a table of SLOTS, each of one client: the hash of its name (the same in all processes that are forked from
+    one), and for each window when it ends, and how many requests are in it. Where all WAYS slots that a client may have
+    are taken, the one whose window ends first makes room.
     """
 
-    SLOTS, WAYS, NUMBERS = 65_536, 8, 3
+    SLOTS, WAYS = 65_536, 8
+    SECONDS_TO_COUNT = 1
+    """Who holds the lock for so long was killed meanwhile, or stopped. To count takes microseconds."""
 
     def __init__(self, windows: Sequence[int]) -> None:
         """Make the table, for windows of so many seconds."""
-        self._windows = windows
-        self._file = os.memfd_create("rate limits")
-        os.ftruncate(self._file, 8 * self.NUMBERS * (self.SLOTS + self.WAYS))
-        self._table = memoryview(mmap.mmap(self._file, 0)).cast("q")
-        self._threads = threading.Lock()  # the file's lock is for processes only
+        self._lengths = [window * NANO for window in windows]
+        self._width = 1 + 2 * len(windows)
+        size = 8 * self._width * (self.SLOTS + self.WAYS)
+        self._table = memoryview(mmap.mmap(-1, size)).cast("q")
+        self._lock = multiprocessing.get_context("fork").Lock()
 
-    def count(self, who: str) -> list[Used]:
-        """Count a request of this client; tell how many it has made in each window."""
-        with self._threads:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)  # Linux frees it where its process is killed
-            try:
-                now = time.monotonic_ns()
-                return [self._count(hash((who, window)), window * NANO, now) for window in self._windows]
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+    def count(self, who: str) -> Used:
+        """Count a request of this client, and tell what it has used."""
+        table, whose, used = self._table, hash(who), []
+        self._lock.acquire(timeout=self.SECONDS_TO_COUNT)
+        now = time.monotonic_ns()
+        at = self._width * (whose % self.SLOTS)
+        if table[at] != whose:
+            at = self._slot(whose, at)
+        for length in self._lengths:
+            if table[at + 1] <= now:
+                table[at + 1], table[at + 2] = now + length, 0
+            table[at + 2] += 1
+            used.append((table[at + 2], (table[at + 1] - now) // NANO + 1))
+            at += 2
+        try:  # noqa: SIM105 - suppress() takes longer than all before
+            self._lock.release()
+        except ValueError:  # it was held for too long, and another has released it
+            pass
+        return used
 
-    def _count(self, whose: int, length: int, now: int) -> Used:
-        table, first = self._table, whose % self.SLOTS
-        slots = range(self.NUMBERS * first, self.NUMBERS * (first + self.WAYS), self.NUMBERS)
+    def _slot(self, whose: int, first: int) -> int:
+        """Find the client's slot, or make one."""
+        table, width = self._table, self._width
+        slots = range(first, first + self.WAYS * width, width)
         for slot in slots:
-            if table[slot] == whose and table[slot + 1] > now:
-                break
-        else:
-            slot = min(slots, key=lambda slot: table[slot + 1])
-            table[slot + 2], table[slot + 1], table[slot] = 0, now + length, whose
-        table[slot + 2] += 1
-        return Used(table[slot + 2], table[slot + 1] - now)
+            if table[slot] == whose:
+                return slot
+        slot = min(slots, key=lambda slot: max(table[slot + 1 : slot + width : 2]))
+        table[slot : slot + width] = memoryview(bytes(8 * width)).cast("q")
+        table[slot] = whose
+        return slot
 
 
 class RedisCounters:
@@ -89,8 +94,8 @@ class RedisCounters:
             retry=Retry(NoBackoff(), 0),
         )
 
-    def count(self, who: str) -> list[Used]:
-        """Count a request of this client; tell how many it has made in each window."""
+    def count(self, who: str) -> Used:
+        """Count a request of this client, and tell what it has used."""
         if time.monotonic() < self._next_try:
             return self._own.count(who)
         try:
@@ -105,4 +110,4 @@ class RedisCounters:
             self._next_try = time.monotonic() + self.SECONDS_BETWEEN_TRIES
             logger.error("REDIS_URL: %s; until Redis answers, this server counts requests for itself", error)
             return self._own.count(who)
-        return [Used(requests, left * 1_000_000) for requests, left in zip(told[1::3], told[2::3], strict=True)]
+        return [(requests, left // 1000 + 1) for requests, left in zip(told[1::3], told[2::3], strict=True)]

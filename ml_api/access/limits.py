@@ -1,16 +1,12 @@
-"""So many requests at most, for each key, or for each address without one."""
+"""So many requests at most."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from django.conf import settings
-from django.core.exceptions import MiddlewareNotUsed
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
-from ml_api.access.addresses import client
-from ml_api.access.counters import NANO, Counters, RedisCounters, SharedCounters, Used
-from ml_api.observe.observed import KEY
+from ml_api.access.counters import Counters, RedisCounters, SharedCounters
 from ml_api.problems import problem_response
 
 UNITS = {"second": 1, "minute": 60, "hour": 60 * 60, "day": 24 * 60 * 60}
@@ -22,11 +18,6 @@ class Limit(NamedTuple):
 
     requests: int
     unit: str
-
-    @property
-    def seconds(self) -> int:
-        """How long its window is."""
-        return UNITS[self.unit]
 
 
 def limits_of(parts: Iterable[str]) -> tuple[Limit, ...]:
@@ -41,47 +32,32 @@ def limits_of(parts: Iterable[str]) -> tuple[Limit, ...]:
 
 
 class Limiter:
-    """Counts requests, and refuses those beyond a limit; not there without limits."""
+    """Counts the requests of each client, and answers those beyond its limits."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        if not settings.LM_RATE_LIMIT:
-            raise MiddlewareNotUsed
-        self._get_response, self._limits = get_response, settings.LM_RATE_LIMIT
-        windows = [limit.seconds for limit in self._limits]
-        url = settings.REDIS_URL
-        self._counters: Counters = RedisCounters(url, windows) if url else SharedCounters(windows)
-        policies = [f'"{limit.unit}";q={limit.requests};w={limit.seconds}' for limit in self._limits]
+    def __init__(self, limits: Sequence[Limit], redis_url: str) -> None:
+        """Begin to count, in Redis where there is one."""
+        self._limits = limits
+        windows = [UNITS[limit.unit] for limit in limits]
+        self._counters: Counters = RedisCounters(redis_url, windows) if redis_url else SharedCounters(windows)
+        policies = [f'"{limit.unit}";q={limit.requests};w={UNITS[limit.unit]}' for limit in limits]
         self._policy = ", ".join(policies)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Count the request, and say what is left, as draft-ietf-httpapi-ratelimit-headers wants it."""
-        environ = request.META
-        who = environ.get(KEY) or client(
-            environ["REMOTE_ADDR"],
-            environ.get("HTTP_X_FORWARDED_FOR", ""),
-            settings.LM_TRUSTED_PROXIES,
-            peer_is_proxy=bool(settings.WEBSITE_HOSTNAME),
-        )
-        used = self._counters.count(who)
-        over = [pair for pair in zip(self._limits, used, strict=True) if pair[1].requests > pair[0].requests]
-        response = self._refuse(who, over) if over else self._get_response(request)
-        response.headers["RateLimit"] = ", ".join(map(left_of, self._limits, used))
-        return response
+    def count(self, who: str) -> tuple[str, HttpResponse | None]:
+        """Count a request; returns its RateLimit header, and the answer where there were too many.
 
-    def _refuse(self, who: str, over: list[tuple[Limit, Used]]) -> HttpResponse:
-        limit, used = max(over, key=lambda pair: pair[1].nanoseconds_left)
-        seconds = seconds_left(used)
-        asked = f"There may be {limit.requests} requests in a {limit.unit}"
-        detail = f"{asked} of {who}; the next one is answered in {seconds} s."
+        The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+        """
+        used = self._counters.count(who)
+        left, over = [], []
+        for limit, (requests, seconds) in zip(self._limits, used, strict=True):
+            remaining = limit[0] - requests
+            if remaining < 0:
+                remaining = 0
+                over.append((seconds, limit))
+            left.append(f'"{limit[1]}";r={remaining};t={seconds}')
+        return ", ".join(left), self._refusal(who, *max(over)) if over else None
+
+    def _refusal(self, who: str, seconds: int, limit: Limit) -> HttpResponse:
+        detail = f"There were more than {limit.requests} requests of {who} in a {limit.unit}; ask again in {seconds} s."
         headers = {"Retry-After": str(seconds), "RateLimit-Policy": self._policy}
         return problem_response(429, detail, headers=headers)
-
-
-def seconds_left(used: Used) -> int:
-    """Round up the seconds until a window ends."""
-    return -(-used.nanoseconds_left // NANO)
-
-
-def left_of(limit: Limit, used: Used) -> str:
-    """Write how many requests are left of a limit, and when there are all again."""
-    return f'"{limit.unit}";r={max(0, limit.requests - used.requests)};t={seconds_left(used)}'
