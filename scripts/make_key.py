@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from lm_app.command_line import Parser
+from lm_app.store.files import reason
 from ml_api.access.keys import ALL_MODELS, RIGHTS, append, lines_of, new_key, parsed
 
 
@@ -19,7 +20,9 @@ def run(*arguments: str) -> None:
     lines = lines_of(options.name, key, options.models.split(","), options.rights.split(","))
     try:
         append(options.file, lines) if options.file else parsed(lines)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        sys.exit(f"make_key: {options.file}: {reason(error)}")
+    except ValueError as error:
         sys.exit(f"make_key: {error}")
     print(key)
     if not options.file:

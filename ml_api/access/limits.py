@@ -58,6 +58,7 @@ class Limiter:
         return ", ".join(left), self._refusal(who, *max(over)) if over else None
 
     def _refusal(self, who: str, seconds: int, limit: Limit) -> HttpResponse:
-        detail = f"There were more than {limit.requests} requests of {who} in a {limit.unit}; ask again in {seconds} s."
+        by = f"the {limit.requests} requests by the {limit.unit}"
+        detail = f"There were more than {by} that {who} has; ask again in {seconds} s."
         headers = {"Retry-After": str(seconds), "RateLimit-Policy": self._policy}
         return problem_response(429, detail, headers=headers)
