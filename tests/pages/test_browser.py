@@ -67,7 +67,7 @@ def test_swagger_authorizes_with_a_key(serve: StartServer, browser: Browser) -> 
         dialog = page.locator(".auth-container").filter(has_text="bearer")
         dialog.get_by_role("textbox").fill(key)
         dialog.get_by_role("button", name="Apply credentials").click()
-        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Close").first.click()
         page.get_by_role("button", name="Execute").click()
         expect(answer).to_contain_text("200")
         expect(answer).to_contain_text("47.736486")
