@@ -53,7 +53,7 @@ class SharedCounters:
             if table[at + 1] <= now:
                 table[at + 1], table[at + 2] = now + length, 0
             table[at + 2] += 1
-            used.append((table[at + 2], (table[at + 1] - now) // NANO + 1))
+            used.append((table[at + 2], -(-(table[at + 1] - now) // NANO)))
             at += 2
         try:  # noqa: SIM105 - suppress() takes longer than all before
             self._lock.release()
@@ -110,4 +110,4 @@ class RedisCounters:
             self._next_try = time.monotonic() + self.SECONDS_BETWEEN_TRIES
             logger.error("REDIS_URL: %s; until Redis answers, this server counts requests for itself", error)
             return self._own.count(who)
-        return [(requests, left // 1000 + 1) for requests, left in zip(told[1::3], told[2::3], strict=True)]
+        return [(requests, -(-left // 1000)) for requests, left in zip(told[1::3], told[2::3], strict=True)]
