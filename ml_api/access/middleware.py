@@ -54,6 +54,10 @@ class Access:
         if settings.LM_API_KEYS is None and not settings.LM_RATE_LIMIT:
             raise MiddlewareNotUsed
         self._get_response, self._keys = get_response, settings.LM_API_KEYS
+        self._open, self._default_model = (
+            settings.LM_OPEN,
+            settings.LM_DEFAULT_MODEL,
+        )  # asked once, as each takes its time
         self._limiter = Limiter(settings.LM_RATE_LIMIT, settings.REDIS_URL) if settings.LM_RATE_LIMIT else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -66,7 +70,7 @@ class Access:
             if key:
                 environ[KEY], environ[MAY_ASK] = key.name, key.may_ask
         if request.path_info in HEALTH_PATHS:
-            is_open = not self._keys or HEALTH in settings.LM_OPEN or KEY in environ
+            is_open = not self._keys or HEALTH in self._open or KEY in environ
             return self._get_response(request) if is_open else unauthorized(environ)
         if not self._limiter:
             return self._get_response(request)
@@ -80,10 +84,10 @@ class Access:
         if not self._keys:
             return None
         environ, route = request.META, request.resolver_match.route  # type: ignore[union-attr]
-        right, model = NEEDED.get(route), kwargs.get("model", settings.LM_DEFAULT_MODEL)
+        right, model = NEEDED.get(route), kwargs.get("model", self._default_model)
         if right in environ[RIGHTS] and (route == MODELS or environ[MAY_ASK](model)):  # lists those that it may ask
             return None
-        if right in settings.LM_OPEN:
+        if right in self._open:
             return None
         if KEY not in environ:
             return unauthorized(environ)
