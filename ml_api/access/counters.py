@@ -50,10 +50,11 @@ class SharedCounters:
         if table[at] != whose:
             at = self._slot(whose, at)
         for length in self._lengths:
-            if table[at + 1] <= now:
-                table[at + 1], table[at + 2] = now + length, 0
-            table[at + 2] += 1
-            used.append((table[at + 2], -(-(table[at + 1] - now) // NANO)))
+            left, requests = table[at + 1] - now, table[at + 2] + 1
+            if left <= 0:
+                left, requests, table[at + 1] = length, 1, now + length
+            table[at + 2] = requests
+            used.append((requests, -(-left // NANO)))
             at += 2
         try:  # noqa: SIM105 - suppress() takes longer than all before
             self._lock.release()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.http import HttpResponse
 
-from ml_api.access.counters import Counters, RedisCounters, SharedCounters
+from ml_api.access.counters import Counters, RedisCounters, SharedCounters, Used
 from ml_api.problems import problem_response
 
 UNITS = {"second": 1, "minute": 60, "hour": 60 * 60, "day": 24 * 60 * 60}
@@ -48,16 +48,17 @@ class Limiter:
         The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
         """
         used = self._counters.count(who)
-        left, over = [], []
-        for limit, (requests, seconds) in zip(self._limits, used, strict=True):
+        left, is_over = "", False
+        for limit, (requests, seconds) in zip(self._limits, used):  # noqa: B905 - as fast as can be
             remaining = limit[0] - requests
             if remaining < 0:
-                remaining = 0
-                over.append((seconds, limit))
-            left.append(f'"{limit[1]}";r={remaining};t={seconds}')
-        return ", ".join(left), self._refusal(who, *max(over)) if over else None
+                remaining, is_over = 0, True
+            left = f'{left}, "{limit[1]}";r={remaining};t={seconds}'
+        return left[2:], self._refusal(who, used) if is_over else None
 
-    def _refusal(self, who: str, seconds: int, limit: Limit) -> HttpResponse:
+    def _refusal(self, who: str, used: Used) -> HttpResponse:
+        windows = zip(self._limits, used, strict=True)
+        seconds, limit = max((left, limit) for limit, (requests, left) in windows if requests > limit.requests)
         by = f"the {limit.requests} requests by the {limit.unit}"
         detail = f"There were more than {by} that {who} has; ask again in {seconds} s."
         headers = {"Retry-After": str(seconds), "RateLimit-Policy": self._policy}
