@@ -110,6 +110,8 @@ def when_ready(server: Any) -> None:
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT or settings.APPLICATIONINSIGHTS_CONNECTION_STRING:
         prepare_traces(server.log)
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
+    if not settings.LM_API_KEYS:
+        server.log.warning("There are no API keys (LM_API_KEYS_FILE): whoever reaches this server may ask")
     tell_url(server)
     stop = server.handle_term
 

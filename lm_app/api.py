@@ -136,7 +136,8 @@ for about_a_model in (predict_router, router):
 
 @models_router.get("/models", response=list[ListedModel], summary="All models")
 def list_models(request: HttpRequest) -> list[dict[str, Any]]:
-    """The models, their versions and formulas."""
+    """The models that an API key may ask, or all where there are no keys; their versions and formulas."""
+    may_ask = request.META.get("ml_api.may_ask", always)  # see ml_api/access/middleware.py
     return [
         {
             "model": name,
@@ -146,6 +147,7 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
             "formula": model and model.info["formula"],
         }
         for name, model in live_models().items()
+        if may_ask(name)
     ]
 
 
@@ -167,6 +169,11 @@ def listed(version: Version, folder: ModelFolder) -> dict[str, Any]:
         return {**what, "error": str(damage)}
     known = {key: info[key] for key in ("trained_at", "formula", "n", "r_squared", "press_rmse")}
     return {**what, **known, "forced": bool(manifest.get("objections"))}
+
+
+def always(model: str) -> bool:
+    """Tell that any model may be asked, where there are no keys."""
+    return True
 
 
 # Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.

@@ -15,6 +15,7 @@ from ninja.operation import Operation
 from lm_app.api import models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
+from ml_api.access.openapi import describe_access
 from ml_api.problems import problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
@@ -40,6 +41,7 @@ class API(NinjaAPI):
         prefix = path_prefix or self.get_root_path(path_params or {})
         document = super().get_openapi_schema(path_prefix=prefix, path_params=path_params)
         describe_models(document, f"/{prefix.strip('/')}/api")
+        describe_access(document)
         return document
 
 

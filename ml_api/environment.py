@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Collection
-from ipaddress import ip_network
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from lm_app.store import signature
 from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
+from ml_api.access.keys import KeyFile, KeyRing, parsed
+from ml_api.access.limits import Limit, limits_of
 
 T = TypeVar("T")
 IMAGE_KEY = Path(__file__).resolve().parent.parent / "verify_key"
@@ -140,6 +142,68 @@ def connection_string(name: str) -> str:
             "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://..."
         )
     return value
+
+
+def some_of(name: str, words: Sequence[str]) -> frozenset[str]:
+    """Read the variable as some of the words, all if unset; raises ImproperlyConfigured where it has another."""
+    found = comma_separated(name, default=",".join(words))
+    if found == ["none"]:
+        return frozenset()
+    for word in found:
+        if word not in words:
+            raise ImproperlyConfigured(f"{name} has {word!r}. Write some of {', '.join(words)}, with commas, or none.")
+    return frozenset(found)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Read the variable as IP addresses and networks; raises ImproperlyConfigured where one is none."""
+    try:
+        return [ip_network(part) for part in comma_separated(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}; write such as 10.0.0.1,10.1.0.0/16.") from None
+
+
+def api_keys(name: str, file: str) -> KeyRing | None:
+    """Read the variable's API keys, or those of the file; raises ImproperlyConfigured where they are not right."""
+    text = os.environ.get(name, "")
+    if text and file:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; set only one.")
+    try:
+        if file:
+            return KeyFile(Path(file))
+        return KeyRing(parsed(text)) if text else None
+    except ValueError as error:
+        source = f"{name}_FILE" if file else name
+        remedy = "python manage.py runscript make_key writes what stands there."
+        raise ImproperlyConfigured(f"{source}: {error}. With {source} unset, {remedy}") from None
+
+
+def rate_limits(name: str) -> tuple[Limit, ...]:
+    """Read the variable as rate limits; raises ImproperlyConfigured where one is none."""
+    try:
+        return limits_of(comma_separated(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} has {str(error)!r}. Not a limit: write such as 100/minute, or 10/second,1000/hour: "
+            "one for each of second, minute, hour and day."
+        ) from None
+
+
+def redis_url(name: str) -> str:
+    """Read the variable as the URL of a Redis; raises ImproperlyConfigured where it is none, or can't be asked."""
+    url = os.environ.get(name, "")
+    if url:
+        try:
+            from redis import Redis
+
+            Redis.from_url(url)  # does not connect
+        except ImportError:
+            raise ImproperlyConfigured(f"{name} is set: pip install -r contrib/requirements-redis.txt") from None
+        except ValueError:  # which may show the password
+            raise ImproperlyConfigured(
+                f"{name} is not the URL of a Redis: write such as redis://localhost:6379/0 or rediss://:PASSWORD@HOST:6380."
+            ) from None
+    return url
 
 
 def required(name: str, remedy: str) -> str:

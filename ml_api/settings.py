@@ -7,6 +7,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from ml_api import environment, hosts
+from ml_api.access.middleware import OPEN
 from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -74,6 +75,12 @@ OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 APPLICATIONINSIGHTS_CONNECTION_STRING = environment.connection_string("APPLICATIONINSIGHTS_CONNECTION_STRING")
 # Who may read /metrics: nobody, all, or keys with the right to.
 LM_METRICS = environment.one_of("LM_METRICS", ("off", "open", "key"), default="off")
+# Who may ask what, and how often; without keys and limits, everybody everything. See docs/access.md.
+LM_API_KEYS = environment.api_keys("LM_API_KEYS", os.environ.get("LM_API_KEYS_FILE", ""))
+LM_OPEN = environment.some_of("LM_OPEN", OPEN)
+LM_RATE_LIMIT = environment.rate_limits("LM_RATE_LIMIT")
+LM_TRUSTED_PROXIES = environment.networks("LM_TRUSTED_PROXIES")
+REDIS_URL = environment.redis_url("REDIS_URL") if LM_RATE_LIMIT else ""
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
@@ -87,6 +94,7 @@ MIDDLEWARE = [
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.as_routes_expect",
+    "ml_api.access.middleware.Access",
     "ml_api.health.health_first",
     "ml_api.gate.bounded_bodies",
     "ml_api.middleware.known_host",
@@ -98,8 +106,9 @@ if CORS_ALLOWED_ORIGINS:
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
-    CORS_ALLOW_HEADERS += ["lm-version", "x-request-id"]
+    CORS_ALLOW_HEADERS += ["authorization", "lm-version", "x-api-key", "x-request-id"]
     CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
+    CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "WWW-Authenticate"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
