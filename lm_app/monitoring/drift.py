@@ -53,6 +53,7 @@ class Check:
 
 def check_log(model: LoadedModel, log: Path, since: date | None, until: date | None, thresholds: Thresholds) -> Check:
     """Check what was asked, on these days (in UTC) only. Raises DataError where that is nothing."""
+    trained = _distributions(model)
     table = read_log(log, model.name)
     days = [date.fromisoformat(time[:10]) for time in table.time]
     chosen = [row for row, day in enumerate(days) if (since or day) <= day <= (until or day)]
@@ -62,11 +63,12 @@ def check_log(model: LoadedModel, log: Path, since: date | None, until: date | N
     columns = columns_of(model.predictors, inputs, len(chosen))
     days = [days[row] for row in chosen]
     source = f"{log}, {min(days)} to {max(days)}"
-    return _check(model, source, columns, by_time(days), None, thresholds)
+    return _check(model, trained, source, columns, by_time(days), None, thresholds)
 
 
 def check_data(model: LoadedModel, file: Path, thresholds: Thresholds) -> Check:
     """Check labelled data. Raises DataError or RError with one line, or OSError."""
+    trained = _distributions(model)
     inputs, response = read_labelled(file, model)
     columns = columns_of(model.predictors, inputs, len(response))
     periods = by_rows(len(response))
@@ -74,11 +76,12 @@ def check_data(model: LoadedModel, file: Path, thresholds: Thresholds) -> Check:
         if isinstance(predictor, Date):
             periods = by_time([text and date.fromisoformat(text[:10]) for text in inputs[predictor.name]])
             break
-    return _check(model, str(file), columns, periods, response, thresholds)
+    return _check(model, trained, str(file), columns, periods, response, thresholds)
 
 
 def _check(
     model: LoadedModel,
+    trained: dict[str, Any],
     source: str,
     columns: Columns,
     periods: Periods,
@@ -94,7 +97,6 @@ def _check(
         labelled = {"observed": response, "fit": answered.fit}
         if not model.info["weighted"]:  # the interval is of weight 1, and nobody knows those of these rows
             labelled |= {"lower": answered.lower, "upper": answered.upper}
-    trained = _distributions(model)
     found = check_drift(
         {name: trained[name] for name in names},
         dict(zip(names, columns, strict=True)),

@@ -38,7 +38,7 @@ def lines(check: Check) -> Iterator[str]:
 
 
 def draw(check: Check) -> bytes:
-    """Draw what changes over the periods, as SVG. Raises RError where R can't."""
+    """Draw what changes over the periods, as SVG. Raises OSError."""
     periods = check.found["periods"]
     panels = {"share outside training data": Panel({"": [period["outside"] for period in periods]})}
     by_distance = sorted(
