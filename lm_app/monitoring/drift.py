@@ -24,7 +24,7 @@ class Thresholds:
     p_value: float = 0.01
     """Of a test, by Holm's correction: in a weekly check without any drift, an alarm in two years."""
     distance: float = 0.1
-    """Evidently's: of Wasserstein in standard deviations of the training data, of Jensen-Shannon."""
+    """Evidently's: of Wasserstein in standard deviations of the training data, and of Jensen-Shannon."""
     outside: float = 0.05
     """The share of rows outside of the training data, beside what is to be expected; see _expected_outside()."""
     rmse: float = 1.1
@@ -136,11 +136,13 @@ def _beyond(
 ) -> Iterator[str]:
     """Yield what is beyond the thresholds."""
     for name, compared in found["predictors"].items():
-        if compared["p_value"] is not None:
-            if compared["p_value"] < thresholds.p_value:
-                yield f"{name}: {compared['test']} p = {compared['p_value']:.3g}, below {thresholds.p_value:g}"
-        elif (compared["distance"] or 0) > thresholds.distance:
-            yield f"{name}: {compared['measure']} distance {compared['distance']:.3g}, above {thresholds.distance:g}"
+        p_value, distance = compared["p_value"], compared["distance"]
+        if p_value is None or p_value >= thresholds.p_value:
+            continue
+        if not compared["many"]:
+            yield f"{name}: {compared['test']} p = {p_value:.3g}, below {thresholds.p_value:g}"
+        elif distance > thresholds.distance:
+            yield f"{name}: {compared['measure']} distance {distance:.3g}, above {thresholds.distance:g}"
     outside, allowed = found["outside"], thresholds.outside + _expected_outside(trained)
     if outside["lower"] > allowed:
         yield f"{outside['share']:.1%} of the rows are outside the training data, above {allowed:.1%}"

@@ -46,7 +46,7 @@ def draw(check: Check) -> bytes:
     )
     distances = {name: _line(period["distances"][name] for period in periods) for name, _ in by_distance[:MOST_LINES]}
     if distances:
-        decides = any(compared["p_value"] is None for compared in check.found["predictors"].values())
+        decides = any(compared["many"] for compared in check.found["predictors"].values())
         panels["distance from training data"] = Panel(distances, check.thresholds.distance if decides else None)
     if check.found["accuracy"]:
         rmse = _line(_of(period, "rmse") for period in periods)

@@ -84,13 +84,16 @@ test_that("few rows are tested, and the p-values corrected by Holm", {
   expect_equal(unname(vapply(found, `[[`, 0, "p_value")), unname(p.adjust(raw, "holm")))
 })
 
-test_that("of many rows the distance decides, and of few in training the test", {
-  trained <- list(wt = list(n = 1000L, sd = 2, values = 1:1000 / 1000))
-  found <- compared(list(wt = 1:1000 / 1000 + 1), trained)$wt
-  expect_identical(found$p_value, NA_real_)
-  expect_equal(found$distance, 0.5)
-  few <- list(wt = list(n = 999L, sd = 2, values = 1:999 / 1000))
-  expect_lt(compared(list(wt = 1:1000 / 1000 + 1), few)$wt$p_value, 1e-10)
+test_that("of many rows, now and in training, the distance counts", {
+  found <- function(n, rows) {
+    trained <- list(wt = list(n = n, sd = 2, values = seq_len(min(n, 1000)) / 1000))
+    compared(list(wt = seq_len(rows) / 1000 + 1), trained)$wt
+  }
+  expect_true(found(1000L, 1000)$many)
+  expect_equal(found(1000L, 1000)$distance, 0.5)
+  expect_false(found(999L, 5000)$many)
+  expect_false(found(5000L, 999)$many)
+  expect_lt(found(1000L, 1000)$p_value, 1e-10)
 })
 
 test_that("what can't be compared is not", {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -138,9 +139,20 @@ def test_statistics_are_those_of_r(made: Path, tmp_path: Path, model: str) -> No
             assert of_column["statistic"] == pytest.approx(statistic, rel=1e-5)
             assert of_column["p_value"] == pytest.approx(holm[column], rel=1e-4)
             assert of_column["distance"] == pytest.approx(distance, rel=1e-5)
-        else:
-            assert (of_column["statistic"], of_column["p_value"]) == (None, None)
-            assert of_column["distance"] == pytest.approx(distance, abs=2e-3)  # 1000 quantiles are kept
+        else:  # 1000 quantiles are kept
+            assert of_column["statistic"] == pytest.approx(statistic, abs=1e-3)
+            assert of_column["distance"] == pytest.approx(distance, abs=2e-3)
+
+
+def test_distances_of_many_rows_by_chance_alone_are_within(houses: Path, tmp_path: Path) -> None:
+    draw = random.Random(4)
+    rows = [{"y": draw.gauss(0, 1), "town": f"town {draw.randrange(200)}"} for _ in range(3000)]
+    words = ["--data", str(write_csv(tmp_path / "towns.csv", rows[:1500])), "--formula", "y ~ town", "--quiet"]
+    runscript("update_lm", "towns", *words)
+    log = write_log(tmp_path, "towns", rows[1500:])
+    found = check("towns", "--log", str(log), "--json", str(tmp_path / "json"))
+    assert found["found"]["predictors"]["town"]["distance"] > 0.1
+    assert found["status"] == 0
 
 
 def test_what_is_outside_is_counted(made: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -198,7 +210,7 @@ def test_questions_of_older_versions_may_lack_a_predictor(made: Path, tmp_path: 
     assert found["status"] == 1
     assert found["found"]["predictors"]["flag"] == {
         "rows": 0, "test": "chi-squared", "statistic": None, "p_value": None, "measure": "Jensen-Shannon",
-        "distance": None, "outside": 1.0,
+        "distance": None, "many": False, "outside": 1.0,
     }  # fmt: skip
     assert found["beyond"] == ["100.0% of the rows are outside the training data, above 6.5%"]
 
