@@ -33,7 +33,8 @@ distributions <- function(model, data) {
       0:1
     }
     if (is.null(possible)) {
-      list(n = length(codes), sd = sd(codes), values = I(reduced(codes)))
+      spread <- if (length(codes) > 1) sd(codes) else 0
+      list(n = length(codes), sd = spread, values = I(reduced(codes)))
     } else {
       list(codes = I(possible), counts = I(counts_of(codes, possible)))
     }
@@ -137,7 +138,7 @@ distance <- function(trained, asked) {
   if (length(asked) == 0) {
     NA_real_
   } else if (is.null(trained$counts)) {
-    wasserstein(asked, trained$values) / trained$sd
+    wasserstein(asked, trained$values) / if (trained$sd > 0) trained$sd else 1
   } else {
     jensen_shannon(counts_of(asked, trained$codes), trained$counts)
   }

@@ -96,6 +96,16 @@ test_that("of many rows, now and in training, the distance counts", {
   expect_lt(found(1000L, 1000)$p_value, 1e-10)
 })
 
+test_that("a number that was always the same has a distance, too", {
+  constant <- distributions(
+    lm(mpg ~ I(0 * vs), transform(mtcars, vs = 3)),
+    transform(mtcars, vs = 3)
+  )
+  expect_equal(distance(constant$vs, c(3, 5)), 1)
+  one_row <- distributions(lm(mpg ~ 0 + wt, mtcars[1, ]), mtcars[1, ])
+  expect_identical(one_row$wt$sd, 0)
+})
+
 test_that("what can't be compared is not", {
   found <- compared(list(wt = NaN, cylinders = NaN, fast = NaN))
   for (one in found) {
