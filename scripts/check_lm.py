@@ -89,8 +89,8 @@ def read_arguments(*arguments: str) -> Namespace:
         help_text = f"{text} (default: {default:g})"
         limits.add_argument(f"--{name}", type=number_up_to(most), default=default, metavar="X", help=help_text)
 
-    add_threshold("p-value", 1, "the least p-value of a test, of few rows")
-    add_threshold("distance", sys.float_info.max, "the greatest distance, of many rows")
+    add_threshold("p-value", 1, "the least p-value, by Holm for all predictors together")
+    add_threshold("distance", sys.float_info.max, "the greatest distance, where there are many rows")
     add_threshold("outside", 1, "the greatest share of rows outside the training data, beside what is expected")
     add_threshold("rmse", sys.float_info.max, "the greatest RMSE, as a multiple of the leave-one-out RMSE")
     add_threshold("coverage", 1, "the least coverage of 95 %% prediction intervals")
