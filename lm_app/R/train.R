@@ -25,9 +25,10 @@
 #' @param live_formula,live_weights Another formula and its weights, to be compared on the same
 #'   data; or NULL.
 #' @return A list: `model` (an lm that holds what predict() needs and no more), `code` (the same as
-#'   R code), `info` (named values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
-#'   nothing to compare, or it can't be fitted to these data). Refuses with one line where
-#'   something is wrong; the line names everything that is.
+#'   R code), `info` (named values for model_info.json), `summary` (R's text), `live_press_rmse`
+#'   (NULL where there is nothing to compare, or it can't be fitted to these data) and
+#'   `distributions`. Refuses with one line where something is wrong; the line names everything that
+#'   is.
 train <- function(
   data,
   formula,
@@ -85,7 +86,8 @@ train <- function(
     } else if (!is.null(live_formula)) {
       live <- list(formula = live_formula, weights = live_weights, row_names = row_names)
       compare_press_rmse(live, subset, all_columns, factors, ordered, problems, fit$rows)
-    }
+    },
+    distributions = distributions(model, model_data)
   )
 }
 

@@ -57,6 +57,11 @@ def data_frame_columns(table: Table) -> rinterface.ListSexpVector:
     )
 
 
+def problems_of(table: Table) -> rinterface.ListSexpVector:
+    """Make the argument `problems` of train() in train.R."""
+    return named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()})
+
+
 def _vector(values: "array[Any]") -> Any:
     vector = rinterface.FloatSexpVector if values.typecode == "d" else rinterface.IntSexpVector
     return vector.from_memoryview(memoryview(values))

@@ -15,7 +15,7 @@ from rpy2 import rinterface
 
 from lm_app.data.table import Table
 from lm_app.engine import runtime
-from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
+from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, problems_of, strings
 from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
 from lm_app.errors import ClientGone, RError, TimedOut, UnseenLevels
@@ -45,6 +45,7 @@ class Trained:
 
     `pickled` is the R lm, pickled by rpy2; `code` makes it again in R; `info` is JSON data; `warnings` are R's.
     `live_press_rmse` is that of the live version's formula on the same data, or None where it can't be fitted to them.
+    `distributions` are those of the predictors, JSON data, too.
     """
 
     pickled: bytes
@@ -52,6 +53,7 @@ class Trained:
     info: dict[str, Any]
     summary: str
     live_press_rmse: float | None
+    distributions: dict[str, Any]
     warnings: list[str]
 
 
@@ -114,14 +116,14 @@ def train(
                 stepwise=stepwise,
                 na=na,
                 row_names=optional(table.row_names),
-                problems=named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()}),
+                problems=problems_of(table),
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),
             )
         pickled = pickle.dumps(value[0])
-        code, info, summary, live_press_rmse = map(json_value, list(value)[1:])
-        return Trained(pickled, code, info, summary, live_press_rmse, warned)
+        code, info, summary, live_press_rmse, distributions = map(json_value, list(value)[1:])
+        return Trained(pickled, code, info, summary, live_press_rmse, distributions, warned)
 
     return runtime.in_r(job)
 

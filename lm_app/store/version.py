@@ -2,6 +2,7 @@
 
 modelr.pickle            the R lm
 model_info.json          what is known about it
+distributions.json       those of its predictors in the training data, for check_lm; servers never read it
 MODEL_CARD.md, *.svg     the same for people
 lm.R                     the lm as R code
 manifest.json            how it was made, and the sha256 of each file
@@ -28,7 +29,7 @@ from lm_app.store.signature import objection, sign
 
 MAX_MANIFEST_BYTES = 1024 * 1024
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
-CARD, CODE = "MODEL_CARD.md", "lm.R"
+CARD, CODE, DISTRIBUTIONS = "MODEL_CARD.md", "lm.R", "distributions.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from lm_app.engine.runtime import SILENT, Console
-from lm_app.errors import Damaged, NotPublished, RError, TookTooLong, TrainingError
+from lm_app.errors import Damaged, DataError, NotPublished, RError, TookTooLong, TrainingError
 from lm_app.store.folder import ModelFolder
 from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 from lm_app.store.publish import locked, replace_data
@@ -21,6 +21,7 @@ from lm_app.training.limits import limited
 from lm_app.training.model_toml import model_toml
 from lm_app.training.recipe import Recipe, completed, make_recipe, read_recipe
 from lm_app.training.release import release
+from lm_app.training.replay import Replay, replay
 from lm_app.training.sources import describe_source, goes_back
 
 TEXTS = (".csv", ".tsv", ".txt")
@@ -47,12 +48,15 @@ def update(
     force: bool = False,
     dry_run: bool = False,
     keep_data: bool = False,
+    log: Path | None = None,
     console: Console = SILENT,
 ) -> Report | None:
     """Train one model and make it live, or return None where neither its data nor its model.toml have changed.
 
     `data` and `changes` (of keys of model.toml) are for this training only; `keep_data` makes the data the model's
-    own. `force` publishes what the gate objects to, and what has not changed. `dry_run` changes nothing.
+    own. `force` publishes what the gate objects to, and what has not changed. `dry_run` changes nothing. `log` is a
+    prediction log, to be replayed.
+
     Raises UnknownModel, NotPublished where the gate objects, or TrainingError; each is one line, and then the live
     version is as it was.
     """
@@ -64,7 +68,7 @@ def update(
             raise TrainingError(
                 f"{data.name} is no {own.suffix}: change data in model.toml, and replace {own.name} yourself"
             )
-        report = _update(folder, recipe, own, data, force, dry_run, console)
+        report = _update(folder, recipe, own, data, force, dry_run, log, console)
         if data and keep_data and not dry_run:
             replace_data(folder, data, own)
         return report
@@ -130,14 +134,21 @@ def _errors_of(name: str) -> Iterator[None]:
         raise NotPublished(f"{name}: {error}", error.report) from None
     except TookTooLong as error:
         raise TookTooLong(f"{name}: {error}") from None
-    except (TrainingError, RError) as error:
+    except (TrainingError, RError, DataError, Damaged) as error:
         raise TrainingError(f"{name}: {error}") from None
     except OSError as error:
         raise TrainingError(f"{name}: {error.strerror}: {error.filename}") from None
 
 
 def _update(
-    folder: ModelFolder, recipe: Recipe, own: Path, data: Path | None, force: bool, dry_run: bool, console: Console
+    folder: ModelFolder,
+    recipe: Recipe,
+    own: Path,
+    data: Path | None,
+    force: bool,
+    dry_run: bool,
+    log: Path | None,
+    console: Console,
 ) -> Report | None:
     file = data or own
     made_from = recipe.of_data(file)
@@ -150,6 +161,7 @@ def _update(
         live.info if live else None,
         candidate.trained,
         same_data=live is not None and live.recipe.get("data_sha256") == made_from["data_sha256"],
+        replay=_replay(folder, live, candidate, log) if log else None,
     )
     remedy = "publish it all the same with --force"
     if data is None and (objection := goes_back(folder, candidate, own)):
@@ -162,6 +174,12 @@ def _update(
         raise NotPublished(f"not published: {'; '.join(comparison.objections)}; {remedy}", report)
     source = describe_source(candidate, file, own)
     return replace(report, version=release(folder, candidate, comparison, live, source))
+
+
+def _replay(folder: ModelFolder, live: Live | None, candidate: Candidate, log: Path) -> Replay:
+    if live is None:
+        raise TrainingError("--replay compares with the live version, and there is none; leave it out")
+    return replay(log, folder.version(live.version).load(), candidate.trained)
 
 
 def _recipes_of_now(folder: ModelFolder) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from django.test import Client
 from contrib.setup_env_and_terraform import main as set_up_env_and_terraform
 from ml_api import settings as project_settings
 from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
+from tests.monitoring.made import cars, write_log
 
 README = (ROOT / "README.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
@@ -93,6 +94,8 @@ def test_scripts_run(models: Path, tmp_path: Path) -> None:
     for _ in range(sum(command.endswith("--rollback") for command in scripts)):
         manage("python manage.py runscript update_lm --script-args timedistance --force --quiet", models, tmp_path)
     (tmp_path / "cars.csv").write_text("dist,speed\n2,4\n10,4.5\n4,7\n22,7.5\n16,8\n")
+    write_log(tmp_path / "predictions", "mtcars", cars(100))
+    shutil.copyfile(ROOT / "extra_files" / "mtcars" / "mtcars.csv", tmp_path / "measured.csv")
     for command in scripts:
         manage(command, models, tmp_path)
 
