@@ -190,7 +190,12 @@ def answer(request: ModelRequest, observations: Observations) -> HttpResponse:
     measured.waited_for_r = time.monotonic() - began - measured.r_seconds
     if observations.extrapolated:
         measured.extrapolated = sum(observations.extrapolated)
-    return respond.respond(model, observations, prediction)
+    response = respond.respond(model, observations, prediction)
+    if settings.LM_PREDICTION_LOG:
+        from lm_app.monitoring.prediction_log import record
+
+        record(request.META.get("ml_api.request_id"), model, observations, prediction)
+    return response
 
 
 def never() -> bool:

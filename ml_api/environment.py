@@ -206,6 +206,16 @@ def redis_url(name: str) -> str:
     return url
 
 
+
+
+def folder(name: str) -> str:
+    """Read the variable as a folder that can be written, or none; raises ImproperlyConfigured where it is none."""
+    value = os.environ.get(name, "")
+    if value and not (os.path.isdir(value) and os.access(value, os.W_OK | os.X_OK)):
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a folder that can be written: make it first.")
+    return value
+
+
 def required(name: str, remedy: str) -> str:
     """Read the variable's value; raises ImproperlyConfigured with the remedy where it is missing or empty."""
     value = os.environ.get(name, "")

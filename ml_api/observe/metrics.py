@@ -27,7 +27,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from lm_app.measured import Measured
+from lm_app.measured import Measured, dropped
 from lm_app.store import live
 from ml_api.observe.observed import Observed, observers
 from ml_api.problems import problem_response
@@ -112,6 +112,7 @@ LOADS = Counter(
     ["model", "result"],
     registry=None,
 )
+DROPPED = Counter("lm_prediction_log_dropped_total", "Requests that the prediction log left out", registry=None)
 MEMORY = Gauge(
     "process_resident_memory_bytes",
     "Resident memory of a worker",
@@ -171,6 +172,7 @@ def start(worker: int) -> None:
     number = str(worker)
     observers.append(note)
     live.on_load.append(note_load)
+    dropped.append(DROPPED.inc)
     threading.Thread(target=write_often, name="metrics", daemon=True).start()
 
 
