@@ -15,7 +15,7 @@ from rpy2 import rinterface
 
 from lm_app.data.table import Table
 from lm_app.engine import runtime
-from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
+from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, r_value, strings
 from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
 from lm_app.errors import ClientGone, RError, TimedOut, UnseenLevels
@@ -89,12 +89,13 @@ def train(
     subset: str | None = None,
     factors: Mapping[str, Sequence[str]] | None = None,
     ordered: Sequence[str] = (),
-    contrasts: Mapping[str, str] | None = None,
+    contrasts: Mapping[str, Any] | None = None,
     stepwise: str = "none",
     na: str = "omit",
     plots: Path | None = None,
     live_formula: str | None = None,
     live_weights: str | None = None,
+    fitted: Mapping[str, Any] | None = None,
     console: runtime.Console = runtime.SILENT,
 ) -> Trained:
     """Fit an lm to a table; see train() in train.R for the arguments. Raises RError with one line."""
@@ -110,7 +111,7 @@ def train(
                 subset=optional(subset),
                 factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
                 ordered=strings(ordered),
-                contrasts=named_list({name: strings(contrast) for name, contrast in (contrasts or {}).items()}),
+                contrasts=r_value(contrasts or {}),
                 stepwise=stepwise,
                 na=na,
                 row_names=optional(table.row_names),
@@ -118,12 +119,22 @@ def train(
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),
+                fitted=r_value(fitted),
             )
-        pickled = pickle.dumps(value[0])
-        code, info, summary, live_press_rmse = map(json_value, list(value)[1:])
-        return Trained(pickled, code, info, summary, live_press_rmse, warned)
+        return _trained(value, warned)
 
     return runtime.in_r(job)
+
+
+def rebuild(fitted: Mapping[str, Any]) -> Trained:
+    """Rebuild an lm that was fitted elsewhere; see rebuild() in rebuild.R. Raises RError with one line."""
+    return runtime.in_r(lambda: _trained(*runtime.call("rebuild", r_value(fitted))))
+
+
+def _trained(value: Any, warned: list[str]) -> Trained:
+    pickled = pickle.dumps(value[0])
+    code, info, summary, live_press_rmse = map(json_value, list(value)[1:])
+    return Trained(pickled, code, info, summary, live_press_rmse, warned)
 
 
 class Model:

@@ -40,6 +40,7 @@ def release(
     metadata = {
         "recipe": candidate.made_from,
         "data": source,
+        **({"origin": info["origin"]} if "origin" in info else {}),
         "built_with": {key: info[key] for key in ("r_version", "rpy2_version")},
         "compared_with": live and live.version,
         "comparison": comparison.rows,
