@@ -23,7 +23,11 @@ deploy <- function(name, fit, data, title = name, hand_over = TRUE) {
       as.vector(unclass(x))
     }
   })
+  terms <- suppressWarnings(predict(fit, rows, type = "terms"))
   answers[[name]] <<- list(
+    se = I(as.vector(suppressWarnings(predict(fit, rows, se.fit = TRUE))$se.fit)),
+    terms = I(as.vector(terms)),
+    constant = attr(terms, "constant"),
     rows = lapply(texts, I),
     none = I(as.vector(suppressWarnings(predict(fit, rows)))),
     confidence = I(as.vector(ask("confidence"))),

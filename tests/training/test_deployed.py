@@ -60,6 +60,12 @@ def test_a_deployed_model_predicts_as_in_r(
         predictions = answer["predictions"]
         keys = ["fit"] if interval == "none" else ["fit", "lower", "upper"]
         assert [prediction[key] for key in keys for prediction in predictions] == expected[interval]
+    answer = client.post(f"/lm/api/models/{name}/predict?se=true&terms=true", json.dumps(records), "application/json")
+    predictions = answer.json()["predictions"]
+    assert [prediction["se"] for prediction in predictions] == expected["se"]
+    labels = predictions[0]["terms"]
+    assert [prediction["terms"][label] for label in labels for prediction in predictions] == expected["terms"]
+    assert answer.json()["constant"] == expected["constant"]
 
 
 def test_at_least_forty_models_are_deployed() -> None:
