@@ -122,6 +122,7 @@ class ModelCard(Schema):
     rank_deficient: bool
     trained_at: str
     r_version: str
+    origin: str | None = Field(None, description="Where it was fitted before, where deploy_lm() wrote it.")
     example: dict[str, Number | bool | str] = Field(description="An observation, the first of the training data.")
 
 

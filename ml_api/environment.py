@@ -206,8 +206,6 @@ def redis_url(name: str) -> str:
     return url
 
 
-
-
 def folder(name: str) -> str:
     """Read the variable as a folder that can be written, or none; raises ImproperlyConfigured where it is none."""
     value = os.environ.get(name, "")

@@ -151,6 +151,8 @@ def _not_compared(live: Info, candidate: Info, live_press: float | None) -> Iter
     """Yield why the leave-one-out errors could not be compared, where so."""
     if live["response"] != candidate["response"]:
         why = "the responses are on other scales"
+    elif "rows" not in candidate:
+        why = "the candidate is without its data"
     elif candidate["press_rmse"] is None:
         why = "it is not defined for the candidate: an observation has leverage 1"
     elif live_press is None:

@@ -34,7 +34,7 @@ def release(
     contents = {
         PICKLE: candidate.trained.pickled,
         INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode(),
-        DISTRIBUTIONS: orjson.dumps(candidate.trained.distributions),
+        **({DISTRIBUTIONS: orjson.dumps(found)} if (found := candidate.trained.distributions) else {}),
         CARD: render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
         CODE: candidate.trained.code.encode(),
         **candidate.plots,
@@ -42,6 +42,7 @@ def release(
     metadata = {
         "recipe": candidate.made_from,
         "data": source,
+        **({"origin": info["origin"]} if "origin" in info else {}),
         "built_with": {key: info[key] for key in ("r_version", "rpy2_version")},
         "compared_with": live and live.version,
         "comparison": comparison.rows,

@@ -15,7 +15,8 @@ from lm_app.store.folder import ModelFolder
 from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 from lm_app.store.publish import locked, replace_data
 from lm_app.store.version import Version
-from lm_app.training.fit import Candidate, Live, fit_csv
+from lm_app.training.fit import Candidate, Live, fit_csv, rebuild_fitted
+from lm_app.training.fitted import FITTED
 from lm_app.training.gate import Comparison, compare
 from lm_app.training.limits import limited
 from lm_app.training.model_toml import model_toml
@@ -64,13 +65,14 @@ def update(
     with _errors_of(name), locked(folder):
         recipe = read_recipe(folder.toml, changes or {})
         own = folder.path / recipe.data
-        if data and keep_data and _kinds(data) != _kinds(own):
+        if data and keep_data and (_kinds(data) != _kinds(own) or own.name == FITTED):
             raise TrainingError(
                 f"{data.name} is no {own.suffix}: change data in model.toml, and replace {own.name} yourself"
             )
         report = _update(folder, recipe, own, data, force, dry_run, log, console)
         if data and keep_data and not dry_run:
             replace_data(folder, data, own)
+            (folder.path / FITTED).unlink(missing_ok=True)  # which was of the data of before
         return report
 
 
@@ -150,13 +152,17 @@ def _update(
     log: Path | None,
     console: Console,
 ) -> Report | None:
-    file = data or own
-    made_from = recipe.of_data(file)
+    file, beside = data or own, folder.path / FITTED
+    fitted = beside if file == own != beside and beside.exists() else None
+    made_from = recipe.of_data(file, fitted)
     if not (force or dry_run) and made_from in _recipes_of_now(folder):
         return None
     live = _live(folder)
     with limited():  # what follows only writes files
-        candidate = fit_csv(recipe, file, live, console, draw=not dry_run)
+        if file == beside:
+            candidate = rebuild_fitted(recipe, file)
+        else:
+            candidate = fit_csv(recipe, file, live, console, fitted=fitted, draw=not dry_run)
     comparison = compare(
         live.info if live else None,
         candidate.trained,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ml_api.probes import HEALTH_PATH, PROBES
-from tests.conftest import ROOT, Server, StartServer, free_port, live_version
+from tests.conftest import ROOT, Server, StartServer, free_port
 from tests.observe.receiver import CONNECTION_STRING, receiving
 
 HOSTNAME = "my-app-hash.westeurope-01.azurewebsites.net"
