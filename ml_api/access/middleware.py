@@ -8,7 +8,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
 from ml_api.access.addresses import client
-from ml_api.access.keys import ALL_MODELS, PREDICT, READ
+from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
 from ml_api.problems import problem_response
@@ -41,9 +41,12 @@ NEEDED = {
     "lm/api/docs": DOCS,
     "lm/api/openapi.json": DOCS,
     MODELS: READ,
+    METRICS: METRICS,
     **{f"{mount}{rest}": right for mount in ("lm/api", f"{MODELS}/<model>") for rest, right in OF_A_MODEL.items()},
 }
 """What each route needs. A route that is not listed is refused to everybody."""
+ABOUT_ALL = (MODELS, METRICS)
+"""Routes about no one model; the list of models has those that the key may ask."""
 HEALTH_PATHS = ("/healthz", "/readyz")
 
 
@@ -54,10 +57,8 @@ class Access:
         if settings.LM_API_KEYS is None and not settings.LM_RATE_LIMIT:
             raise MiddlewareNotUsed
         self._get_response, self._keys = get_response, settings.LM_API_KEYS
-        self._open, self._default_model = (
-            settings.LM_OPEN,
-            settings.LM_DEFAULT_MODEL,
-        )  # asked once, as each takes its time
+        self._open = settings.LM_OPEN | ({METRICS} if settings.LM_METRICS == "open" else set())
+        self._default_model = settings.LM_DEFAULT_MODEL  # asked once, as each takes its time
         self._limiter = Limiter(settings.LM_RATE_LIMIT, settings.REDIS_URL) if settings.LM_RATE_LIMIT else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -85,7 +86,7 @@ class Access:
             return None
         environ, route = request.META, request.resolver_match.route  # type: ignore[union-attr]
         right, model = NEEDED.get(route), kwargs.get("model", self._default_model)
-        if right in environ[RIGHTS] and (route == MODELS or environ[MAY_ASK](model)):  # lists those that it may ask
+        if right in environ[RIGHTS] and (route in ABOUT_ALL or environ[MAY_ASK](model)):
             return None
         if right in self._open:
             return None
@@ -96,7 +97,7 @@ class Access:
                 return None
             right, about = READ, " about all models"
         else:
-            about = "" if route == MODELS else f" about the model {model!r}"
+            about = "" if route in ABOUT_ALL else f" about the model {model!r}"
         asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
         return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
 
