@@ -4,6 +4,8 @@ import hmac
 import os
 import re
 import stat
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from lm_app.command_line import with_script_arguments
 from ml_api.access import keys
 from ml_api.access.keys import KeyFile, KeyRing, hash_of, lines_of, new_key, parsed
 from ml_api.access.middleware import NEEDED
-from tests.conftest import refusal, runscript
+from tests.conftest import Server, StartServer, refusal, runscript
 from tests.deploy.test_start import MANAGE, complaint
 
 HASH = hash_of("any")
@@ -327,3 +329,25 @@ def test_a_wrong_key_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_script_takes_its_arguments_without_script_args() -> None:
     words = ["manage.py", "runscript", "make_key", "alice", "--rights", "read"]
     assert with_script_arguments(words)[3] == "--script-args"
+
+
+# Metrics
+
+
+def test_metrics_are_for_keys_that_may_read_them(serve: StartServer, tmp_path: Path) -> None:
+    text = lines_of("alice", ALICE, ["*"], ["predict", "read"]) + lines_of("meter", METER, ["mtcars"], ["metrics"])
+    (tmp_path / "keys.toml").write_text(text)
+
+    def status(server: Server, headers: dict[str, str]) -> int:
+        try:
+            asked = urllib.request.Request(f"{server.url}/metrics", headers=headers)
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    for setting, expected in {"key": [401, 403, 200], "open": [200, 200, 200]}.items():
+        with serve("gunicorn", LM_METRICS=setting, LM_API_KEYS_FILE=str(tmp_path / "keys.toml")) as server:
+            assert [status(server, headers) for headers in ({}, bearer(ALICE), bearer(METER))] == expected
+            assert server.interrupt() < 5
