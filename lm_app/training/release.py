@@ -34,7 +34,7 @@ def release(
     contents = {
         PICKLE: candidate.trained.pickled,
         INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode(),
-        **({DISTRIBUTIONS: orjson.dumps(found)} if (found := candidate.trained.distributions) else {}),
+        **({DISTRIBUTIONS: orjson.dumps(found)} if (found := candidate.trained.distributions) is not None else {}),
         CARD: render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
         CODE: candidate.trained.code.encode(),
         **candidate.plots,

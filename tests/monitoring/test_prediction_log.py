@@ -4,8 +4,10 @@ import gzip
 import json
 import math
 import os
+import resource
 import shutil
 import signal
+import sys
 import time
 from array import array
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +85,7 @@ def test_what_was_asked_stands_there_to_the_last_bit(
     many = ask(client, "/lm/api/models/mtcars/predict?extrapolation=flag&interval=prediction&level=0.9", ROWS)
     assert client.get("/lm/api/models/mtcars/predict?wt=x").status_code == 422
     assert ask(client, "/lm/api/predict/29.5") == 47.736486
+    time.sleep(0.5)  # it is written now, or gathered
     end()
     table = read_log(log, "mtcars")
     assert table.inputs == {"wt": [2.7, *ROWS["wt"]], "qsec": [17, *ROWS["qsec"]], "am": ["manual", *ROWS["am"]]}
@@ -169,6 +172,28 @@ def test_a_full_disk_stops_no_answer_and_what_it_leaves_out_is_counted(serve: St
     assert all(file.stat().st_size <= 8192 for file in files)
     for file in files:
         read_log(file, "timedistance")  # a line that was broken off is left out
+
+
+def test_of_a_line_that_is_not_all_written_the_request_is_left_out(
+    client: Client, shipped_models: Path, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for _ in range(4):
+        ask(client, "/lm/api/predict/29.5")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400, limits[1]))
+    try:
+        end()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "bytes were written; is the disk full?" in caplog.text
+    assert len(read_log(log, "timedistance").fit) < 4
+
+
+def test_parquet_needs_pyarrow(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (log / "a.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.parquet needs pyarrow: "):
+        read_log(log / "a.parquet", "cars")
 
 
 def test_a_slow_disk_stops_no_answer(client: Client, shipped_models: Path, log: Path, settings: Settings) -> None:

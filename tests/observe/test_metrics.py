@@ -173,7 +173,7 @@ def test_counts_outlive_workers_and_memory_does_not(start: Callable[..., Any], t
         ask(server, 50)
         wait_until(lambda: counts() == (asked + 50, asked + 50))
         [folder] = folders(tmp_path)
-        assert len(list(folder.glob("counter_*.db"))) <= 4
+        assert len(list(folder.glob("counter_*.db"))) <= 5  # of the master, and of so many workers at once
         server.interrupt()
         assert folders(tmp_path) == []
         assert "Traceback" not in server.log.read_text()

@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ml_api.version import VERSION
-from tests.conftest import Server, StartServer, free_port, live_version
+from tests.conftest import Server, StartServer, free_port, live_version, without_requests
 from tests.observe.receiver import CONNECTION_STRING, KEY, Receiver, receiving, values
 
 PREDICTED = "GET /lm/api/models/<model>/predict/<value>"
@@ -75,7 +75,7 @@ def test_requests_failures_and_time_in_r_arrive_by_otlp(
     assert predicted.kind == Span.SPAN_KIND_SERVER
     attributes = values(predicted.attributes)
     r_seconds = attributes.pop("lm.r_seconds")
-    assert attributes.pop("lm.request_id") in ("", "our-id")
+    assert attributes.pop("lm.request_id") == "our-id"
     assert attributes == {
         "http.request.method": "GET",
         "http.response.status_code": 200,
@@ -177,7 +177,7 @@ def test_a_receiver_that_is_away_neither_slows_nor_floods_nor_holds(serve: Start
             assert server.process.wait(20) == 0
             log = server.log.read_text()
     assert "Queue full, dropping Span." in log
-    assert log.count("\n") < 200
+    assert without_requests(log).count("\n") < 200
     assert KEY not in log
     assert "Traceback" not in log
 
@@ -197,7 +197,7 @@ def test_without_the_packages_it_serves_and_says_once_what_to_install(
     with serve("gunicorn", PYTHONPATH=str(tmp_path), WEB_CONCURRENCY="2", **{variable: value}) as server:
         assert server.get("/lm/api/predict/29.5") == b"47.736486"
         log = server.log.read_text()
-    told = f"No traces are sent (No module named '{package}'): pip install -r contrib/requirements-traces.txt\n"
+    told = f"No traces are sent (No module named '{package}'): pip install -r contrib/requirements-traces.txt"
     assert log.count("No traces") == log.count(told) == 1
 
 
