@@ -16,9 +16,12 @@ FROM runtime AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends r-base-dev python3-dev python3-pip
 COPY requirements.txt .
+# For Redis, Application Insights and OpenTelemetry collectors; without the settings that name one, nothing of it is imported.
+COPY contrib/requirements-redis.txt contrib/requirements-traces.txt contrib/
 # RPY2_CFFI_MODE=API: without it, rpy2 that can't compile falls back to a slower way in silence.
 RUN python3 -m venv --without-pip .venv \
-    && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt
+    && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt \
+        -r contrib/requirements-redis.txt -r contrib/requirements-traces.txt
 COPY . .
 # Models are signed by a key of this build, which nobody has afterwards, or by yours: --secret id=env,src=.env. Only the
 # public key stays. Django's own key has to be there, but training uses none; the server gets its own when it runs.

@@ -15,7 +15,7 @@ help: ## Show this help
 
 .PHONY: run
 run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
-	PORT=$(PORT) exec $(BIN)/python -m ml_api --access-logfile -
+	PORT=$(PORT) exec $(BIN)/python -m ml_api
 
 .PHONY: train
 train: .env .venv/installed ## Train all models
@@ -73,9 +73,9 @@ extra_files/%/live: | .venv/installed .env
 	RPY2_CFFI_MODE=API $(BIN)/python -c 'import rpy2.rinterface'
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-traces.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl nodejs r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat strace
+	$(APT) curl nodejs prometheus r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 

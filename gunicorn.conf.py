@@ -4,6 +4,7 @@ The figures behind them are in docs/decisions/0003-pinned-workers-and-threads.md
 """
 
 import gc
+import itertools
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
 from ml_api.environment import addresses, boolean, natural, port, positive
-from ml_api.gunicorn_log import ACCESS_FORMAT, Log
+from ml_api.gunicorn_log import Log
 from ml_api.log import RateLimit
 from ml_api.sockets import let_nobody_in
 
@@ -38,7 +39,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 logger_class = Log
-access_log_format = ACCESS_FORMAT
+accesslog = "-"
 # IPv4 and IPv6 by one socket, where the system has both; some take localhost for ::1.
 host = "0.0.0.0"
 with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
@@ -56,7 +57,11 @@ try:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
     settings.DEBUG  # noqa: B018 - reads Django's
     import lm_app.engine  # noqa: F401 - asks whether there is R
-except ImproperlyConfigured as error:
+
+    has_metrics = settings.LM_METRICS != "off"
+    if has_metrics:
+        from ml_api.observe import metrics  # makes a temporary folder
+except (ImproperlyConfigured, OSError) as error:
     sys.exit(str(error))  # else gunicorn prints a traceback
 # So that single predictions get their turn beside large batches; see docs/decisions/0003.
 threads = 8
@@ -74,10 +79,6 @@ graceful_timeout = 20
 preload_app = "--reload" not in sys.argv
 # No worker is replaced after a number of requests: memory stays as it is; see docs/decisions/0003.
 max_requests = 0
-if os.environ.get("WEBSITE_HOSTNAME"):
-    # Behind App Service, the peer is its front end, which adds the client's address to this header, as the last.
-    accesslog = "-"
-    access_log_format = '%({x-forwarded-for}i)s "%(r)s" %(s)s %(b)s bytes %(M)s ms'
 forwarder_headers = ""  # a SCRIPT_NAME from a client would be an error 500
 control_socket_disable = True  # nothing here uses it, and its folder may be read-only
 
@@ -106,7 +107,11 @@ def when_ready(server: Any) -> None:
         runtime.prepare()
     except NotStarted as error:
         sys.exit(str(error))
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT or settings.APPLICATIONINSIGHTS_CONNECTION_STRING:
+        prepare_traces(server.log)
     gc.freeze()  # what is loaded by now is shared with the workers as long as nothing writes to it
+    if not settings.LM_API_KEYS:
+        server.log.warning("There are no API keys (LM_API_KEYS_FILE): whoever reaches this server may ask")
     tell_url(server)
     stop = server.handle_term
 
@@ -124,6 +129,26 @@ def when_ready(server: Any) -> None:
     server.handle_term = close_later if shutdown_delay else close
 
 
+def prepare_traces(log: Any) -> None:
+    """Import what sends traces; without it, the server does all else."""
+    try:
+        from ml_api.observe import traces
+
+        traces.prepare()
+    except ImportError as error:
+        log.warning("No traces are sent (%s): pip install -r contrib/requirements-traces.txt", error)
+
+
+def start_traces(worker: Any) -> None:
+    """Send traces, if all is there."""
+    traces = sys.modules.get("ml_api.observe.traces")  # imported where the settings ask for it
+    if traces and traces.exporters:
+        try:
+            worker.end_traces = traces.start()
+        except ValueError as error:  # in one of OpenTelemetry's own settings
+            worker.log.warning("No traces are sent: %s", error)
+
+
 # Between the fork and its own handlers, a worker has those of its master: a signal to end would be lost, and the end
 # take graceful_timeout. So these signals wait until it has its own.
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -131,8 +156,10 @@ os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UN
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Have signals wait for the worker, and choose its CPU: one of those with the fewest workers."""
+    """Have signals wait for the worker, and choose its number and its CPU: one of those with the fewest workers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    numbers = {other.number for other in server.WORKERS.values()}
+    worker.number = next(number for number in itertools.count() if number not in numbers)
     taken = [other.cpu for other in server.WORKERS.values()]
     cpus = os.sched_getaffinity(0)
     fewest = min(map(taken.count, cpus))
@@ -144,6 +171,8 @@ def post_fork(server: Any, worker: Any) -> None:
     worker.log.error_log.addFilter(RateLimit())  # a line for each request that is none; the arbiter's lines all stay
     if pin_workers:
         os.sched_setaffinity(0, {worker.cpu})
+    if has_metrics:
+        metrics.start(worker.number)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -161,5 +190,20 @@ def post_worker_init(worker: Any) -> None:
         where = f"LM_MODELS_DIR is {settings.LM_MODELS_DIR}, and LM_DEFAULT_MODEL {settings.LM_DEFAULT_MODEL}"
         worker.log.warning("%s (%s)", error, where)
     runtime.end_where_stuck(settings.LM_MAX_SECONDS + 5)  # R stops by itself where it can
+    start_traces(worker)
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Send the last traces, and write what the worker has counted; the master calls this for one that is gone, too."""
+    if hasattr(worker, "end_traces"):
+        worker.end_traces()
+    if has_metrics and worker.pid == os.getpid():
+        metrics.write()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a worker was that has ended."""
+    if has_metrics:
+        metrics.end(worker.number)

@@ -14,29 +14,41 @@ from pydantic import JsonValue
 
 from lm_app import openapi
 from lm_app.engine.lm import Prediction
-from lm_app.errors import ContentTooLarge, PreconditionFailed, TimedOut, UnknownKey, UnknownPlot, UnseenLevels
+from lm_app.errors import (
+    ContentTooLarge,
+    Damaged,
+    InvalidObservations,
+    PreconditionFailed,
+    TimedOut,
+    UnknownKey,
+    UnknownPlot,
+    UnseenLevels,
+)
 from lm_app.measured import MEASURED, Measured
 from lm_app.predict import parse, respond
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
-from lm_app.schemas import ListedModel, ModelCard, Problem
-from lm_app.store.live import live_model, live_models
-from lm_app.store.version import CARD, CODE, LoadedModel
+from lm_app.schemas import VERSION_HEADER, VERSION_PARAMETER, ListedModel, ListedVersion, ModelCard, Problem
+from lm_app.store.folder import ModelFolder
+from lm_app.store.kept import kept_model
+from lm_app.store.live import find_folder, live_model, live_models
+from lm_app.store.version import CARD, CODE, LoadedModel, Version
 
 models_router = Router(tags=["models"])
+versions_router = Router()
 router = Router()
 predict_router = Router()  # mounted first: Django tries the URLs in their order, and each takes its time
 value_router = Router()
 predict_router.add_router("/predict/{value}", value_router)
 
-PROBLEMS: dict[int, Any] = dict.fromkeys((404, 503), Problem)
+PROBLEMS: dict[int, Any] = dict.fromkeys((404, 422, 503), Problem)
 
 
 class ModelRequest(HttpRequest):
     """A request about one model."""
 
     model: LoadedModel
-    """The live version, found once for the whole request."""
+    """The live version or the one that is asked, found once for the whole request."""
 
 
 def path_parameters(request: HttpRequest) -> dict[str, str]:
@@ -52,13 +64,31 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(operation)
     def with_model(request: ModelRequest, **parameters: Any) -> Any:
-        request.model = model = live_model(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
+        name, meta = path_parameters(request).get("model", settings.LM_DEFAULT_MODEL), request.META
+        if "HTTP_LM_VERSION" in meta or VERSION_PARAMETER in meta["QUERY_STRING"] or "%" in meta["QUERY_STRING"]:
+            model = asked_model(request, name)
+        else:  # by far the most
+            model = live_model(name)
+        request.model = model
         request.META[MEASURED] = Measured(model.name, model.version)
         if "HTTP_IF_MATCH" in request.META:
             check_if_match(request.META["HTTP_IF_MATCH"], model)
         return operation(request, **parameters)
 
     return with_model
+
+
+def asked_model(request: HttpRequest, name: str) -> LoadedModel:
+    """Find the version that the query or the header asks; the live one where both are empty.
+
+    Raises InvalidObservations where they ask for more than one, and what kept_model() raises.
+    """
+    asked = [*parse.query_values(request).get(VERSION_PARAMETER, []), request.headers.get(VERSION_HEADER, "")]
+    models = [kept_model(name, version) for version in dict.fromkeys(filter(None, asked))] or [live_model(name)]
+    if len({model.version for model in models}) > 1:
+        versions = " and ".join(model.version for model in models)
+        raise InvalidObservations(f"The request asks for the versions {versions}; ask for one.")
+    return models[0]
 
 
 def etag_of(model: LoadedModel, media_type: str = JSON) -> str:
@@ -84,6 +114,7 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     @wraps(run)
     def with_headers(request: ModelRequest, **parameters: Any) -> HttpResponse:
         response = run(request, **parameters)
+        response.headers.setdefault("Vary", VERSION_HEADER)
         if not hasattr(request, "model"):
             return response
         model = request.model
@@ -105,7 +136,8 @@ for about_a_model in (predict_router, router):
 
 @models_router.get("/models", response=list[ListedModel], summary="All models")
 def list_models(request: HttpRequest) -> list[dict[str, Any]]:
-    """The models, their versions and formulas."""
+    """The models that an API key may ask, or all where there are no keys; their versions and formulas."""
+    may_ask = request.META.get("ml_api.may_ask", always)  # see ml_api/access/middleware.py
     return [
         {
             "model": name,
@@ -115,7 +147,33 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
             "formula": model and model.info["formula"],
         }
         for name, model in live_models().items()
+        if may_ask(name)
     ]
+
+
+@versions_router.get(
+    "/versions", response={200: list[ListedVersion], 404: Problem, 503: Problem}, summary="The versions that are kept"
+)
+def list_versions(request: HttpRequest) -> list[dict[str, Any]]:
+    """The versions that can be asked by `version` or `LM-Version`, newest first."""
+    folder = find_folder(path_parameters(request).get("model", settings.LM_DEFAULT_MODEL))
+    return [listed(version, folder) for version in reversed(folder.versions())]
+
+
+def listed(version: Version, folder: ModelFolder) -> dict[str, Any]:
+    """Describe a version in the list of all."""
+    what = {"version": version.name, "live": folder.is_live(version), "labels": folder.labels_of(version)}
+    try:
+        info, manifest = version.info(), version.manifest()
+    except Damaged as damage:
+        return {**what, "error": str(damage)}
+    known = {key: info[key] for key in ("trained_at", "formula", "n", "r_squared", "press_rmse")}
+    return {**what, **known, "forced": bool(manifest.get("objections"))}
+
+
+def always(model: str) -> bool:
+    """Tell that any model may be asked, where there are no keys."""
+    return True
 
 
 # Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.
@@ -132,7 +190,12 @@ def answer(request: ModelRequest, observations: Observations) -> HttpResponse:
     measured.waited_for_r = time.monotonic() - began - measured.r_seconds
     if observations.extrapolated:
         measured.extrapolated = sum(observations.extrapolated)
-    return respond.respond(model, observations, prediction)
+    response = respond.respond(model, observations, prediction)
+    if settings.LM_PREDICTION_LOG:
+        from lm_app.monitoring.prediction_log import record
+
+        record(request.META.get("ml_api.request_id"), model, observations, prediction)
+    return response
 
 
 def never() -> bool:

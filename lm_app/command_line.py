@@ -12,20 +12,22 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 SCRIPT_ARGS = "--script-args"
-SCRIPTS = ("update_lm", "versions_lm")
+SCRIPTS = ("update_lm", "versions_lm", "check_lm", "make_key")
 
 
 class Parser(ArgumentParser):
     """A parser whose errors are one line on stderr."""
 
-    def __init__(self, script: str, description: str) -> None:
+    def __init__(self, script: str, description: str, error_status: int = 1) -> None:
         """Make the parser of a script."""
+        self.error_status = error_status
         self.command = f"python manage.py runscript {script} {SCRIPT_ARGS}"
         super().__init__(script, usage=f"{self.command} [NAME ...] [OPTIONS]", description=description)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 1."""
-        sys.exit(f"{self.prog}: {message}; see: {self.command} --help")
+        """Exit with the status of errors."""
+        print(f"{self.prog}: {message}; see: {self.command} --help", file=sys.stderr)
+        sys.exit(self.error_status)
 
     def parse(self, arguments: Sequence[str]) -> Namespace:
         """Parse what a runscript's run() is called with; SystemExit where it is wrong."""

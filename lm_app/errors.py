@@ -10,6 +10,7 @@ LmError
 ├── NotStarted          503  R can't
 ├── Unknown             404
 │   ├── UnknownModel
+│   ├── UnknownVersion
 │   ├── UnknownKey
 │   ├── UnknownFile
 │   └── UnknownPlot
@@ -106,6 +107,12 @@ class UnknownModel(Unknown):
 
     kind = "model"
     none = "none, as LM_MODELS_DIR names no folder that holds any"
+
+
+class UnknownVersion(Unknown):
+    """The model keeps no version of this name, and has no such label."""
+
+    kind = "version"
 
 
 class UnknownKey(Unknown):

@@ -1,7 +1,10 @@
 """What was found out about a request on its way, for logs, metrics and traces; ml_api/observe reads it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+dropped: list[Callable[[int], None]] = []
+"""What is called with a number of requests that the prediction log left out."""
 MEASURED = "lm_app.measured"
 """In the environment of a request about a model: its Measured."""
 

@@ -10,7 +10,16 @@ from pydantic.json_schema import models_json_schema
 from lm_app.predict import columnar_out
 from lm_app.predict.body import COLUMNAR, LINES, is_read
 from lm_app.predictors import is_single_number, names_of
-from lm_app.schemas import OPTION_NAMES, ColumnsResponse, OneResponse, Options, Problem, RecordsResponse
+from lm_app.schemas import (
+    QUERY_NAMES,
+    VERSION_HEADER,
+    VERSION_PARAMETER,
+    ColumnsResponse,
+    OneResponse,
+    Options,
+    Problem,
+    RecordsResponse,
+)
 from lm_app.store.live import live_models
 from lm_app.store.version import LoadedModel
 
@@ -75,6 +84,8 @@ def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> N
     """Correct what Ninja can't know of an operation."""
     if model_parameter:
         operation["parameters"].insert(0, model_parameter)
+    if not path.endswith(("/models", "/versions")):
+        operation["parameters"] += _versions()
     if kind := next((kind for suffix, kind in TEXTS.items() if path.endswith(suffix)), None):
         operation["responses"][200]["content"] = {kind: {"schema": {"type": "string"}}}
     for status, response in operation["responses"].items():
@@ -86,7 +97,7 @@ def _predict_paths(model: LoadedModel, mount: str, tag: str) -> Schema:
     """Make the paths by which the model can be asked for predictions."""
     predict: Schema = {"post": _predict_many(model)}
     paths = {f"{mount}/predict": predict}
-    if not OPTION_NAMES & set(names_of(model.predictors)):
+    if not QUERY_NAMES & set(names_of(model.predictors)):
         predict["get"] = _predict_one(model)
     if is_single_number(model.predictors):
         paths[f"{mount}/predict/{{value}}"] = {"get": _predict_value(model)}
@@ -139,9 +150,19 @@ def _predict_value(model: LoadedModel) -> Schema:
 
 
 def _options() -> list[Schema]:
-    return [
+    options = [
         {"name": option, "in": "query", "schema": schema, "description": schema["description"]}
         for option, schema in Options.model_json_schema()["properties"].items()
+    ]
+    return options + _versions()
+
+
+def _versions() -> list[Schema]:
+    """Describe the two ways to ask another version than the live one."""
+    what = "A version that is kept, by its name or a label; the live one where it is empty."
+    return [
+        {"name": name, "in": where, "schema": {"type": "string"}, "description": what}
+        for name, where in ((VERSION_PARAMETER, "query"), (VERSION_HEADER, "header"))
     ]
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -63,6 +63,10 @@ class Predictor(ABC):
     @abstractmethod
     def value_schema(self) -> dict[str, Any]:
         """Make the JSON Schema of a value, without its description."""
+
+    @abstractmethod
+    def to_json(self, values: Sequence[float]) -> list[Any]:
+        """Write as JSON has them the values that R takes."""
 
     def are_inside(self, values: Sequence[float]) -> bool:
         """Are all values inside the range of the training data?"""
@@ -156,6 +160,10 @@ class Numeric(Predictor):
         least, greatest = range_of(values)
         return self.min <= least and greatest <= self.max
 
+    def to_json(self, values: Sequence[float]) -> list[Any]:
+        """Write numbers."""
+        return list(values)
+
     def range(self) -> str:
         """Describe the range of the training data."""
         return f"{self.min} to {self.max}"
@@ -217,6 +225,10 @@ class Factor(Predictor):
         """List the levels."""
         return one_of(self.levels)
 
+    def to_json(self, values: Sequence[float]) -> list[Any]:
+        """Write levels."""
+        return [self.levels[int(value) - 1] for value in values]
+
     def value_schema(self) -> dict[str, Any]:
         """Make the JSON Schema of a level."""
         return {"type": "string", "enum": self.levels}
@@ -245,6 +257,10 @@ class Logical(Predictor):
     def allowed(self, *, in_text: bool) -> str:
         """Describe a logical."""
         return "true or false"
+
+    def to_json(self, values: Sequence[float]) -> list[Any]:
+        """Write true and false."""
+        return list(map(bool, values))
 
     def value_schema(self) -> dict[str, Any]:
         """Make the JSON Schema of a logical."""
@@ -282,6 +298,15 @@ class Date(Predictor):
 
     from_json = from_text
 
+    def to_json(self, values: Sequence[float]) -> list[Any]:
+        """Write the text."""
+        return list(map(self.write, values))
+
+    @staticmethod
+    def write(value: float) -> str:
+        """Write a date."""
+        return date.fromordinal(int(value) + EPOCH).isoformat()
+
     def allowed(self, *, in_text: bool) -> str:
         """Describe the text."""
         return self.example
@@ -312,6 +337,11 @@ class DateTime(Date):
         """Read a time as training does; raises ValueError, TypeError or OverflowError."""
         kind, [number] = read_dates([text])
         return number if kind == "datetime" else number * SECONDS_OF_A_DAY
+
+    @staticmethod
+    def write(value: float) -> str:
+        """Write a time, to the microsecond."""
+        return f"{datetime(1970, 1, 1) + timedelta(seconds=value):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 TYPES: dict[str, type[Predictor]] = {

@@ -42,6 +42,21 @@ class ListedModel(Schema):
     formula: str | None
 
 
+class ListedVersion(Schema):
+    """A version in the list of a model's."""
+
+    version: str = Field(description="Its name: when it was made, in UTC.")
+    live: bool = Field(description="Is it the one that the model's file `live` names?")
+    labels: list[str] = Field(description="What else it may be called.")
+    trained_at: str | None = None
+    formula: str | None = None
+    n: int | None = Field(None, description="The number of observations.")
+    r_squared: float | None = None
+    press_rmse: float | None = Field(None, description="The root mean square error of leave-one-out prediction.")
+    forced: bool | None = Field(None, description="Did `--force` publish it, in spite of the comparison?")
+    error: str | None = Field(None, description="What is wrong with its files; null where it can be asked.")
+
+
 class PredictorDescription(Schema):
     """A variable that the model predicts from."""
 
@@ -107,6 +122,7 @@ class ModelCard(Schema):
     rank_deficient: bool
     trained_at: str
     r_version: str
+    origin: str | None = Field(None, description="Where it was fitted before, where deploy_lm() wrote it.")
     example: dict[str, Number | bool | str] = Field(description="An observation, the first of the training data.")
 
 
@@ -158,6 +174,10 @@ class Options(BaseModel):
 
 
 OPTION_NAMES = frozenset(Options.model_fields)
+VERSION_PARAMETER, VERSION_HEADER = "version", "LM-Version"
+"""By which a request about a model asks for another version than the live one."""
+QUERY_NAMES = OPTION_NAMES | {VERSION_PARAMETER}
+"""What can't be a predictor in a query."""
 
 
 class Response(Schema):

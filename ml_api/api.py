@@ -12,9 +12,10 @@ from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
-from lm_app.api import models_router, predict_router, router
+from lm_app.api import models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
+from ml_api.access.openapi import describe_access
 from ml_api.problems import problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
@@ -40,6 +41,7 @@ class API(NinjaAPI):
         prefix = path_prefix or self.get_root_path(path_params or {})
         document = super().get_openapi_schema(path_prefix=prefix, path_params=path_params)
         describe_models(document, f"/{prefix.strip('/')}/api")
+        describe_access(document)
         return document
 
 
@@ -56,8 +58,10 @@ api = API(
 api.add_router("/api", predict_router, tags=DEFAULT_MODEL)
 api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api", router, tags=DEFAULT_MODEL)
+api.add_router("/api", versions_router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)
+api.add_router("/api/models/{model}", versions_router, url_name_prefix="model", tags=ANY_MODEL)
 
 
 @api.exception_handler(LmError)

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
-from ipaddress import ip_network
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,12 +11,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from django.core.exceptions import ImproperlyConfigured
 
 from lm_app.store import signature
+from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
+from ml_api.access.keys import KeyFile, KeyRing, parsed
+from ml_api.access.limits import Limit, limits_of
 
 T = TypeVar("T")
 IMAGE_KEY = Path(__file__).resolve().parent.parent / "verify_key"
 """The public key by which an image's own models were signed; see the Dockerfile."""
 NEW_KEYS = "A new pair: python contrib/setup_env_and_terraform.py --new-signing-key"
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")  # as browsers send it: lower case
+URL = re.compile(r"https?://[^\s/?#]+(/[!-~]*)?", re.IGNORECASE)
+CONNECTION_STRING = re.compile(
+    r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"(;\w+Endpoint=https?://[^\s=;/?#]+/?|;(?!\w+Endpoint)\w+=[^\s=;]+)*"
+)
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -56,6 +64,14 @@ def comma_separated(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in (os.environ.get(name) or default).split(",") if part.strip()]
 
 
+def one_of(name: str, allowed: Collection[str], default: str) -> str:
+    """Read the variable as one of the words; raises ImproperlyConfigured where it is another."""
+    value = os.environ.get(name, "") or default
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Write one of: {', '.join(allowed)}.")
+    return value
+
+
 def addresses(name: str, default: str) -> list[str]:
     """Read the variable as IP addresses and networks, or *; raises ImproperlyConfigured where it is something else.
 
@@ -87,12 +103,115 @@ def origins(name: str) -> list[str]:
     return found
 
 
+def models(name: str) -> list[str]:
+    """Read the variable as names of models; raises ImproperlyConfigured where one can't be a name."""
+    found = comma_separated(name)
+    for model in found:
+        if not MODEL_NAME.fullmatch(model):
+            raise ImproperlyConfigured(
+                f"{name} has {model!r}. Not a model's name: {ALLOWED_NAMES}; several with commas between them."
+            )
+    return found
+
+
 def path(name: str) -> str:
     """Read the variable as a path, without its last slash; raises ImproperlyConfigured where it is none."""
     value = os.environ.get(name, "")
     if value and not re.fullmatch(r"/[!-~]*", value):
         raise ImproperlyConfigured(f"{name} has value {value!r}. Not a path: it starts with a slash, such as /stats.")
     return value.rstrip("/")
+
+
+def url(name: str) -> str:
+    """Read the variable as a server's URL, without its last slash; raises ImproperlyConfigured where it is none."""
+    value = os.environ.get(name, "").rstrip("/")
+    if value and not URL.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} is not a URL: write scheme and host, such as http://localhost:4318.")
+    return value
+
+
+def connection_string(name: str) -> str:
+    """Read the variable as Azure's connection string; raises ImproperlyConfigured where it is none.
+
+    The message doesn't show it: whoever has it can send.
+    """
+    value = os.environ.get(name, "")
+    if value and not CONNECTION_STRING.fullmatch(value):
+        raise ImproperlyConfigured(
+            f"{name} is not a connection string: copy it from Application Insights as it is, "
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://..."
+        )
+    return value
+
+
+def some_of(name: str, words: Sequence[str]) -> frozenset[str]:
+    """Read the variable as some of the words, all if unset; raises ImproperlyConfigured where it has another."""
+    found = comma_separated(name, default=",".join(words))
+    if found == ["none"]:
+        return frozenset()
+    for word in found:
+        if word not in words:
+            raise ImproperlyConfigured(f"{name} has {word!r}. Write some of {', '.join(words)}, with commas, or none.")
+    return frozenset(found)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Read the variable as IP addresses and networks; raises ImproperlyConfigured where one is none."""
+    try:
+        return [ip_network(part) for part in comma_separated(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}; write such as 10.0.0.1,10.1.0.0/16.") from None
+
+
+def api_keys(name: str, file: str) -> KeyRing | None:
+    """Read the variable's API keys, or those of the file; raises ImproperlyConfigured where they are not right."""
+    text = os.environ.get(name, "")
+    if text and file:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; set only one.")
+    try:
+        if file:
+            return KeyFile(Path(file))
+        return KeyRing(parsed(text)) if text else None
+    except ValueError as error:
+        source = f"{name}_FILE" if file else name
+        remedy = "python manage.py runscript make_key writes what stands there."
+        raise ImproperlyConfigured(f"{source}: {error}. With {source} unset, {remedy}") from None
+
+
+def rate_limits(name: str) -> tuple[Limit, ...]:
+    """Read the variable as rate limits; raises ImproperlyConfigured where one is none."""
+    try:
+        return limits_of(comma_separated(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} has {str(error)!r}. Not a limit: write such as 100/minute, or 10/second,1000/hour: "
+            "one for each of second, minute, hour and day."
+        ) from None
+
+
+def redis_url(name: str) -> str:
+    """Read the variable as the URL of a Redis; raises ImproperlyConfigured where it is none, or can't be asked."""
+    url = os.environ.get(name, "")
+    if url:
+        try:
+            from redis import Redis
+
+            Redis.from_url(url)  # does not connect
+        except ImportError:
+            raise ImproperlyConfigured(f"{name} is set: pip install -r contrib/requirements-redis.txt") from None
+        except ValueError:  # which may show the password
+            raise ImproperlyConfigured(
+                f"{name} is not the URL of a Redis: write such as redis://localhost:6379/0 or rediss://:PASSWORD@HOST:6380."
+            ) from None
+    return url
+
+
+def folder(name: str) -> str:
+    """Read the variable as a folder that can be written, or none; raises ImproperlyConfigured where it is none."""
+    value = os.environ.get(name, "")
+    if value and not (os.path.isdir(value) and os.access(value, os.W_OK | os.X_OK)):
+        raise ImproperlyConfigured(f"{name} has value {value!r}. Not a folder that can be written: make it first.")
+    return value
 
 
 def required(name: str, remedy: str) -> str:

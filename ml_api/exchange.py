@@ -15,7 +15,9 @@ from urllib.parse import quote
 from django.conf import settings
 
 from ml_api.gate import BUSY, COUNTED, SMALL, bytes_at_once
-from ml_api.observe.observed import QUEUED
+from ml_api.observe.observed import QUEUED, REQUEST_ID
+from ml_api.observe.request_id import answering, identify
+from ml_api.probes import PROBES
 from ml_api.problems import FAILED, TOO_MANY, server_problem
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ MANY_PARTS, PART = 1000, 512
 
 
 class Turns:
-    """Has so many requests answered at once. Others wait; where too many do, more are refused."""
+    """Has so many requests answered at once. Others wait; where too many do, more are refused.
+
+    Probes are not, and wait before the others; see ml_api/health.py.
+    """
 
     def __init__(self, threads: int, most_waiting: int) -> None:
         self._free, self._most_waiting = threads, most_waiting
@@ -44,6 +49,9 @@ class Turns:
             is_free, waits = self._free > 0, len(self._waiting) < self._most_waiting
             if is_free:
                 self._free -= 1
+            elif exchange.is_probe:
+                self._waiting.appendleft(exchange)
+                waits = True
             elif waits:
                 self._waiting.append(exchange)
         if is_free:
@@ -64,12 +72,18 @@ class Exchange:
         self.worker, self.scope, self.proto = worker, scope, proto
         self.began = self.was_whole = time.monotonic()
         self.environ = worker.environ_of(scope)
+        identify(self.environ)
         self.is_reading = self.is_too_large = False
         self.parts: list[bytes] = []
         self.held = 0
         """Bytes of the body that are counted."""
         self.refusal: tuple[int, str] | None = None
         self.gone: Any = None
+
+    @property
+    def is_probe(self) -> bool:
+        """Does a load balancer or a supervisor ask?"""
+        return self.environ["PATH_INFO"].rstrip("/") in PROBES
 
     def begin(self) -> None:
         """Have the body read, where there is one, and the request answered.
@@ -157,14 +171,15 @@ class Exchange:
             response.close()
             status, headers = head
         except Exception:
-            logger.exception("%s failed", quote(self.scope.path)[:200])  # a line feed in it starts no line there
+            with answering(self.environ):
+                logger.exception("%s failed", quote(self.scope.path)[:200])  # a line feed in it starts no line there
             self.refuse(500, FAILED)
         else:
             self.respond(status, headers, content)
 
     def refuse(self, status: int, detail: str) -> None:
         """Respond with a problem of the server's own."""
-        problem = server_problem(status, detail)
+        problem = server_problem(status, detail, self.environ[REQUEST_ID])
         self.respond(status, list(problem.items()), problem.content)
 
     def respond(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:

@@ -27,10 +27,11 @@ def url_to_open(port: int) -> str:
 
 
 def why_refused(host: str) -> str:
-    """Say why a request's Host is refused, and what to do."""
+    """Say why a request's Host is refused, and what to do; without a password, as the log says it, too."""
     name = split_domain_port(host)[0]
     if not name:
-        return f"The request's Host, {host[:100]!r}, is no host name; ask by one that the setting ALLOWED_HOSTS lists."
+        shown = re.sub(".*@", "...@", host)[:100]
+        return f"The request's Host, {shown!r}, is no host name; ask by one that the setting ALLOWED_HOSTS lists."
     return (
         f"The host {name[:100]!r} is not answered here; to have it answered, add it to the setting ALLOWED_HOSTS, "
         "and start the server anew."

@@ -13,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from ml_api.hosts import why_refused
+from ml_api.observe.request_id import HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +34,23 @@ def problem_response(
     detail: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Make a problem document; `errors` lists each error of a request, where there may be several."""
+    """Make a problem document; `errors` lists each error of a request, where there may be several.
+
+    `more` are members of its own.
+    """
     title = PHRASES.get(status) or HTTPStatus(status).phrase
     problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    problem |= more or {}
     if errors:
         problem["errors"] = errors
     return HttpResponse(orjson.dumps(problem), status=status, content_type=PROBLEM_JSON, headers=headers)
 
 
-def server_problem(status: int, detail: str) -> HttpResponse:
+def server_problem(status: int, detail: str, request_id: str) -> HttpResponse:
     """Make a problem document that the server itself answers, without Django's middleware: its connection closes."""
-    headers = {"Connection": "close", **({"Retry-After": "1"} if status == 503 else {})}
+    headers = {HEADER: request_id, "Connection": "close", **({"Retry-After": "1"} if status == 503 else {})}
     return problem_response(status, detail, headers=headers | SECURITY_HEADERS)
 
 

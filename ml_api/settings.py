@@ -1,11 +1,13 @@
 """Settings: from the environment, or from .env beside manage.py. Production is the default."""
 
 import os
+import sys
 from pathlib import Path
 
 from dotenv import load_dotenv
 
 from ml_api import environment, hosts
+from ml_api.access.middleware import OPEN
 from ml_api.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,7 +28,9 @@ if WEBSITE_HOSTNAME:
     # App Service ends HTTPS and sets this header, whatever a client sends.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = bool(WEBSITE_HOSTNAME)
-SECURE_REDIRECT_EXEMPT = ["^healthz/?$"]  # App Service asks by an address, over plain HTTP, and follows no redirect
+SECURE_REDIRECT_EXEMPT = [
+    "^(healthz|readyz)/?$"
+]  # App Service asks by an address, over plain HTTP, and follows no redirect
 # Sent where a request came by HTTPS: to App Service, or to a proxy that FORWARDED_ALLOW_IPS names.
 SECURE_HSTS_SECONDS = environment.natural("SECURE_HSTS_SECONDS", default=365 * 24 * 60 * 60 if WEBSITE_HOSTNAME else 0)
 SILENCED_SYSTEM_CHECKS = [
@@ -42,6 +46,8 @@ SILENCED_SYSTEM_CHECKS = [
 # The models: one folder each (see the README), and the one that answers where a URL names none.
 LM_MODELS_DIR = Path(os.environ.get("LM_MODELS_DIR") or BASE_DIR / "extra_files")
 LM_DEFAULT_MODEL = os.environ.get("LM_DEFAULT_MODEL") or "timedistance"
+# Those without which the server is not ready; see ml_api/health.py.
+LM_REQUIRED_MODELS = environment.models("LM_REQUIRED_MODELS")
 # Part of each ETag: what the software answers may change with it, though the model stays.
 LM_SOFTWARE_VERSION = VERSION
 # Trainings sign what they make by the private key; only what one of the public keys verifies is served.
@@ -64,6 +70,23 @@ LM_MAX_WAITING = environment.positive("LM_MAX_WAITING", default=256)
 LM_TRAINING_SECONDS = environment.natural("LM_TRAINING_SECONDS", default=0)
 LM_TRAINING_BYTES = environment.natural("LM_TRAINING_BYTES", default=0)
 
+# Where traces are sent, if anywhere: to an OpenTelemetry collector, to Azure, or both; see ml_api/observe/traces.py.
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+APPLICATIONINSIGHTS_CONNECTION_STRING = environment.connection_string("APPLICATIONINSIGHTS_CONNECTION_STRING")
+# The folder to which what is asked and answered is written, and how.
+LM_PREDICTION_LOG = environment.folder("LM_PREDICTION_LOG")
+LM_PREDICTION_LOG_FORMAT = environment.one_of("LM_PREDICTION_LOG_FORMAT", ("jsonl", "parquet"), default="jsonl")
+LM_PREDICTION_LOG_BYTES = environment.positive("LM_PREDICTION_LOG_BYTES", default=64 * 1024 * 1024)
+LM_PREDICTION_LOG_DAYS = environment.natural("LM_PREDICTION_LOG_DAYS", default=90)
+# Who may read /metrics: nobody, all, or keys with the right to.
+LM_METRICS = environment.one_of("LM_METRICS", ("off", "open", "key"), default="off")
+# Who may ask what, and how often; without keys and limits, everybody everything. See docs/access.md.
+LM_API_KEYS = environment.api_keys("LM_API_KEYS", os.environ.get("LM_API_KEYS_FILE", ""))
+LM_OPEN = environment.some_of("LM_OPEN", OPEN)
+LM_RATE_LIMIT = environment.rate_limits("LM_RATE_LIMIT")
+LM_TRUSTED_PROXIES = environment.networks("LM_TRUSTED_PROXIES")
+REDIS_URL = environment.redis_url("REDIS_URL") if LM_RATE_LIMIT else ""
+
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_extensions",  # manage.py runscript
@@ -76,6 +99,7 @@ MIDDLEWARE = [
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.as_routes_expect",
+    "ml_api.access.middleware.Access",
     "ml_api.health.health_first",
     "ml_api.gate.bounded_bodies",
     "ml_api.middleware.known_host",
@@ -87,7 +111,9 @@ if CORS_ALLOWED_ORIGINS:
     CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
     CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
     CORS_ALLOW_HEADERS = ["accept", "content-encoding", "content-type", "if-match", "if-none-match"]
-    CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding"]
+    CORS_ALLOW_HEADERS += ["authorization", "lm-version", "x-api-key", "x-request-id"]
+    CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
+    CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "WWW-Authenticate"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
@@ -100,23 +126,32 @@ FORCE_SCRIPT_NAME = environment.path("SCRIPT_NAME") or None
 STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
 
+# Of all lines: JSON for programs, or text for people.
+LOG_FORMAT = environment.one_of("LOG_FORMAT", ("json", "text"), default="text" if sys.stdout.isatty() else "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {  # as gunicorn's
+        "json": {"()": "ml_api.log.JSONLines"},
+        "text": {  # as gunicorn's
+            "()": "ml_api.log.TextLines",
             "format": "{asctime} [{process}] [{levelname}] {name}: {message}",
             "datefmt": "[%Y-%m-%d %H:%M:%S %z]",
             "style": "{",
-        }
+        },
     },
     "filters": {"rate_limit": {"()": "ml_api.log.RateLimit"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["rate_limit"]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["rate_limit"]},
+        "requests": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "rpy2": {"level": "WARNING"},
         "_granian": {"level": "WARNING"},
+        "azure": {"level": "WARNING"},  # else a line for each batch of traces
         "django.request": {"level": "ERROR"},  # a client's mistakes are in the access log, and in the answer
+        "django.server": {"handlers": ["requests"], "propagate": False},  # runserver's access log
         "django.security": {"level": "CRITICAL"},  # ml_api.problems.bad_request logs them, without a traceback
     },
 }

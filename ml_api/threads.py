@@ -11,6 +11,7 @@ from gunicorn import util
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
+from ml_api.observe.request_id import answering, current_id, new_id
 from ml_api.problems import FAILED, PHRASES, TOO_MANY, server_problem
 
 MAX_CHARACTERS = 300
@@ -39,6 +40,11 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             return
         refused = self.refusing.submit(refuse, connection)
         refused.add_done_callback(lambda _: self.method_queue.defer(self.finish_request, connection, refused))
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what is no request, and log it; both by an id of its own."""
+        with answering({}):
+            super().handle_error(req, client, addr, exc)
 
 
 def refuse(connection: Any) -> bool:
@@ -74,7 +80,7 @@ def closing_after_unread(application: Callable[..., Iterable[bytes]]) -> Callabl
 
 def write_problem(client: Any, status: int, reason: str, message: str) -> None:
     """Write gunicorn's own errors, such as for a request that is none, as problem documents."""
-    problem = server_problem(status, message[:MAX_CHARACTERS] or FAILED)
+    problem = server_problem(status, message[:MAX_CHARACTERS] or FAILED, current_id() or new_id())
     head = [f"HTTP/1.1 {status} {PHRASES.get(status) or HTTPStatus(status).phrase}"]
     head += [f"{name}: {value}" for name, value in problem.items()] + [f"Content-Length: {len(problem.content)}"]
     util.write_nonblock(client, "\r\n".join([*head, "", ""]).encode() + problem.content)

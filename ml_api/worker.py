@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 from gunicorn.http.message import _ip_in_allow_list
@@ -154,16 +153,12 @@ class GranianWorker(Worker):  # type: ignore[misc]
         return not address or bool(_ip_in_allow_list(address, self.cfg.forwarded_allow_ips, networks))
 
     def log_access(self, exchange: Exchange, response: Any) -> None:
-        """Write a line of the access log, in gunicorn's form, and count the request."""
+        """Have the request written down, and count it."""
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
-        environ = exchange.environ
-        if self.log.access_log_enabled:
-            query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
-            environ["RAW_URI"] = quote(exchange.scope.path) + query
         seconds = timedelta(seconds=time.monotonic() - exchange.began)
-        self.log.access(response, exchange.scope.headers.items(), environ, seconds)
+        self.log.access(response, None, exchange.environ, seconds)
 
 
 @lru_cache(maxsize=1000)

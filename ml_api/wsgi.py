@@ -1,6 +1,7 @@
 """What gunicorn and runserver serve."""
 
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
+
+from ml_api.observe.request_id import HEADER, answering
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ml_api.settings")
 
@@ -30,8 +33,20 @@ class Request(WSGIRequest):
             self._stream = LimitedStream(environ["wsgi.input"], most)  # type: ignore[assignment]
 
 
-application = get_wsgi_application()
-application.request_class = Request
+django_application = get_wsgi_application()
+django_application.request_class = Request
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer with Django; the request's id is in the response, and in the lines of the log meanwhile."""
+    with answering(environ) as request_id:
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            headers.append((HEADER, request_id))
+            return start_response(status, headers, exc_info)
+
+        return django_application(environ, start)
+
 
 # Each request sets its URLs anew; to reset them at its end takes as long as a prediction.
 request_finished.disconnect(reset_urlconf)

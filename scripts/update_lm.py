@@ -123,6 +123,7 @@ def read_arguments(*arguments: str) -> tuple[Namespace, dict[str, Any]]:
     add("--sheet", help="the sheet of an Excel file, by its name or number")
     running = parser.add_argument_group("how to go about it")
     add = running.add_argument
+    add("--replay", metavar="LOG", help="compare the answers to what was asked, too: a prediction log, folder or file")
     add("--dry-run", action="store_true", help="fit and compare, but publish nothing")
     add("--force", action="store_true", help="publish whatever the comparison says, and what has not changed")
     add("--keep-folder", action="store_true", help="leave the folder of a new model that could not be trained")
@@ -183,6 +184,8 @@ def train(
     dry_run = options.dry_run
     is_new = name not in [folder.name for folder in ModelFolder.all()]
     if is_new and data and options.formula:
+        if options.replay:
+            raise TrainingError(f"{name}: --replay compares with the live version, and there is none; leave it out")
         return create(name, data, changes, dry_run=dry_run, keep_folder=options.keep_folder, console=console)
     if is_new and (data or changes):
         how = "to make it, give both its data and its formula: --data FILE --formula 'RESPONSE ~ PREDICTORS'"
@@ -194,6 +197,7 @@ def train(
         force=options.force,
         dry_run=dry_run,
         keep_data=options.keep_data,
+        log=Path(options.replay) if options.replay else None,
         console=console,
     )
 

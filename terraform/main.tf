@@ -2,7 +2,8 @@
 
 locals {
   port        = 8000       # as in the Dockerfile
-  health_path = "/healthz" # as in ml_api/health.py
+  health_path = "/healthz" # as in ml_api/probes.py: the server lives
+  ready_path  = "/readyz"  # as there: the models can be served
   scales      = !startswith(var.sku, "B")
 
   # Vaults and registries have names that are unique in all of Azure, and at most 24 characters long.
@@ -18,25 +19,58 @@ locals {
     slot => "https://${var.own_registry ? azurerm_container_registry.own[0].login_server : replace(coalesce(image.host, "docker.io"), "/^docker\\.io$/", "index.docker.io")}"
   }
 
+  # What goes through the key vault: the app's setting, by the secret's name.
+  secrets = merge(
+    { secret-key = "SECRET_KEY" },
+    nonsensitive(var.api_keys == null) ? {} : { api-keys = "LM_API_KEYS" },
+    nonsensitive(var.redis_url == null) ? {} : { redis-url = "REDIS_URL" },
+    var.entra == null ? {} : { entra-secret = local.entra_setting },
+  )
+  secret_values = {
+    secret-key   = var.secret_key
+    api-keys     = var.api_keys
+    redis-url    = var.redis_url
+    entra-secret = var.entra_secret
+  }
+  entra_setting = "MICROSOFT_PROVIDER_AUTHENTICATION_SECRET"
+
+  # Where shares are mounted, by the setting that names the folder.
+  shares = merge(
+    var.models_share == null ? {} : { LM_MODELS_DIR = merge(var.models_share, { mount = "models" }) },
+    var.prediction_log_share == null ? {} : { LM_PREDICTION_LOG = merge(var.prediction_log_share, { mount = "predictions" }) },
+  )
+  share_keys = { LM_MODELS_DIR = var.models_share_key, LM_PREDICTION_LOG = var.prediction_log_share_key }
+
+  # What follows from variables; empty ones are left out.
+  chosen = {
+    LM_VERIFY_KEY          = var.verify_key
+    LM_REQUIRED_MODELS     = join(",", var.required_models)
+    LOG_FORMAT             = var.log_format
+    LM_METRICS             = var.metrics
+    LM_RATE_LIMIT          = var.rate_limit
+    LM_TRUSTED_PROXIES     = join(",", var.trusted_proxies)
+    LM_PREDICTION_LOG_DAYS = var.prediction_log_share == null ? null : var.prediction_log_days
+  }
+
   app_settings = merge(
     var.settings,
     {
-      SECRET_KEY                            = "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault_secret.secret_key.versionless_id})"
       APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.app.connection_string
       PORT                                  = local.port # where gunicorn listens
       WEBSITES_PORT                         = local.port # where App Service asks
-      # The container's root file system and the models' share are all the storage there is.
+      # The container's root file system and the shares are all the storage there is.
       WEBSITES_ENABLE_APP_SERVICE_STORAGE = false
       # Seconds until a container that was told to stop is killed: more than gunicorn's graceful_timeout.
       WEBSITES_CONTAINER_STOP_TIME_LIMIT = 30
-      # The first request to a new container: any answer will do, and this one is made for any Host.
+      # The first request to a new container: it is to live, even where its models are still to be uploaded.
       WEBSITE_WARMUP_PATH = local.health_path
-      # Slots are swapped when the new one is healthy, and not before.
-      WEBSITE_SWAP_WARMUP_PING_PATH     = local.health_path
+      # Slots are swapped when the new one can serve its models, and not before.
+      WEBSITE_SWAP_WARMUP_PING_PATH     = local.ready_path
       WEBSITE_SWAP_WARMUP_PING_STATUSES = 200
     },
-    var.models_share == null ? {} : { LM_MODELS_DIR = "/models" },
-    var.verify_key == null ? {} : { LM_VERIFY_KEY = var.verify_key },
+    { for secret, setting in local.secrets : setting => "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault_secret.app[secret].versionless_id})" },
+    { for setting, share in local.shares : setting => "/${share.mount}" },
+    { for setting, value in local.chosen : setting => value if value != null && value != "" },
   )
 }
 
@@ -54,10 +88,10 @@ resource "azurerm_user_assigned_identity" "app" {
   location            = azurerm_resource_group.app.location
 }
 
-# The secret key
+# The secrets
 
 resource "azurerm_key_vault" "app" {
-  #checkov:skip=CKV_AZURE_110:Purge protection would block the vault's name for months after a destroy; the key is in .env, too.
+  #checkov:skip=CKV_AZURE_110:Purge protection would block the vault's name for months after a destroy; what is in it is elsewhere, too.
   #checkov:skip=CKV_AZURE_42:As for CKV_AZURE_110.
   #checkov:skip=CKV_AZURE_109:The app has no virtual network, and its addresses are shared with other apps.
   #checkov:skip=CKV_AZURE_189:As for CKV_AZURE_109; access needs an identity all the same.
@@ -84,14 +118,20 @@ resource "azurerm_key_vault" "app" {
   }
 }
 
-resource "azurerm_key_vault_secret" "secret_key" {
-  #checkov:skip=CKV_AZURE_41:Nothing would renew it in time, and no session or signature outlives a change.
-  name         = "secret-key"
+resource "azurerm_key_vault_secret" "app" {
+  #checkov:skip=CKV_AZURE_41:Nothing would renew them in time; how to replace each is in docs/deploy.md.
+  for_each     = local.secrets
+  name         = each.key
   key_vault_id = azurerm_key_vault.app.id
-  content_type = "Django's SECRET_KEY"
-  value_wo     = var.secret_key
-  # A write-only value is written when its version changes; a few digits of its hash tell nothing about the key.
-  value_wo_version = nonsensitive(parseint(substr(sha256(var.secret_key), 0, 6), 16))
+  content_type = each.value
+  value_wo     = local.secret_values[each.key]
+  # A write-only value is written when its version changes; a few digits of its hash tell nothing about the secret.
+  value_wo_version = nonsensitive(parseint(substr(sha256(local.secret_values[each.key]), 0, 6), 16))
+}
+
+moved {
+  from = azurerm_key_vault_secret.secret_key
+  to   = azurerm_key_vault_secret.app["secret-key"]
 }
 
 # The image's registry, if it is our own
@@ -163,7 +203,7 @@ resource "azurerm_linux_web_app" "app" {
     ftps_state                                    = "Disabled"
     minimum_tls_version                           = "1.2"
     scm_minimum_tls_version                       = "1.2"
-    health_check_path                             = local.health_path
+    health_check_path                             = local.ready_path
     health_check_eviction_time_in_min             = 2
     container_registry_use_managed_identity       = var.own_registry
     container_registry_managed_identity_client_id = var.own_registry ? azurerm_user_assigned_identity.app.client_id : null
@@ -184,14 +224,34 @@ resource "azurerm_linux_web_app" "app" {
   }
 
   dynamic "storage_account" {
-    for_each = var.models_share[*]
+    for_each = local.shares
     content {
-      name         = "models"
+      name         = storage_account.value.mount
       type         = "AzureFiles"
       account_name = storage_account.value.account
       share_name   = storage_account.value.name
-      access_key   = var.models_share_key
-      mount_path   = "/models"
+      access_key   = local.share_keys[storage_account.key]
+      mount_path   = "/${storage_account.value.mount}"
+    }
+  }
+
+  dynamic "auth_settings_v2" {
+    for_each = var.entra[*]
+    content {
+      auth_enabled           = true
+      require_authentication = true
+      unauthenticated_action = "RedirectToLoginPage" # people read the docs; programs send a token
+      default_provider       = "azureactivedirectory"
+      excluded_paths         = auth_settings_v2.value.open_paths
+
+      active_directory_v2 {
+        client_id                  = auth_settings_v2.value.client_id
+        client_secret_setting_name = local.entra_setting
+        tenant_auth_endpoint       = "https://login.microsoftonline.com/${auth_settings_v2.value.tenant_id}/v2.0"
+        allowed_audiences          = [auth_settings_v2.value.client_id, "api://${auth_settings_v2.value.client_id}"]
+      }
+
+      login {}
     }
   }
 
@@ -222,7 +282,7 @@ resource "azurerm_linux_web_app_slot" "staging" {
     ftps_state                                    = "Disabled"
     minimum_tls_version                           = "1.2"
     scm_minimum_tls_version                       = "1.2"
-    health_check_path                             = local.health_path
+    health_check_path                             = local.ready_path
     health_check_eviction_time_in_min             = 2
     container_registry_use_managed_identity       = var.own_registry
     container_registry_managed_identity_client_id = var.own_registry ? azurerm_user_assigned_identity.app.client_id : null
@@ -243,14 +303,34 @@ resource "azurerm_linux_web_app_slot" "staging" {
   }
 
   dynamic "storage_account" {
-    for_each = var.models_share[*]
+    for_each = local.shares
     content {
-      name         = "models"
+      name         = storage_account.value.mount
       type         = "AzureFiles"
       account_name = storage_account.value.account
       share_name   = storage_account.value.name
-      access_key   = var.models_share_key
-      mount_path   = "/models"
+      access_key   = local.share_keys[storage_account.key]
+      mount_path   = "/${storage_account.value.mount}"
+    }
+  }
+
+  dynamic "auth_settings_v2" {
+    for_each = var.entra[*]
+    content {
+      auth_enabled           = true
+      require_authentication = true
+      unauthenticated_action = "RedirectToLoginPage" # people read the docs; programs send a token
+      default_provider       = "azureactivedirectory"
+      excluded_paths         = auth_settings_v2.value.open_paths
+
+      active_directory_v2 {
+        client_id                  = auth_settings_v2.value.client_id
+        client_secret_setting_name = local.entra_setting
+        tenant_auth_endpoint       = "https://login.microsoftonline.com/${auth_settings_v2.value.tenant_id}/v2.0"
+        allowed_audiences          = [auth_settings_v2.value.client_id, "api://${auth_settings_v2.value.client_id}"]
+      }
+
+      login {}
     }
   }
 }
@@ -340,7 +420,7 @@ resource "azurerm_monitor_diagnostic_setting" "app" {
   }
 }
 
-# For instrumentation of your own: App Service instruments no containers, and the app itself sends nothing here.
+# Traces, which the app sends; see docs/observe.md.
 resource "azurerm_application_insights" "app" {
   name                = "appi-${var.app_name}"
   resource_group_name = azurerm_resource_group.app.name

@@ -109,17 +109,156 @@ variable "verify_key" {
 }
 
 variable "settings" {
-  description = "More settings of the app, as the README lists them, such as { LM_DEFAULT_MODEL = \"mtcars\" }."
+  description = "More settings of the app, as docs/settings.md lists them, such as { LM_DEFAULT_MODEL = \"mtcars\" }."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.settings), ["SECRET_KEY", "PORT", "WEBSITES_PORT", "LM_MODELS_DIR", "LM_VERIFY_KEY"])) == 0
-    error_message = "settings must not hold SECRET_KEY, PORT, WEBSITES_PORT, LM_MODELS_DIR or LM_VERIFY_KEY: the module sets them."
+    condition = length(setintersection(keys(var.settings), [
+      "SECRET_KEY", "PORT", "WEBSITES_PORT", "LM_MODELS_DIR", "LM_VERIFY_KEY", "LM_REQUIRED_MODELS", "LOG_FORMAT", "LM_METRICS", "LM_API_KEYS", "LM_API_KEYS_FILE",
+      "LM_RATE_LIMIT", "REDIS_URL", "LM_TRUSTED_PROXIES", "LM_PREDICTION_LOG", "LM_PREDICTION_LOG_DAYS", "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    ])) == 0
+    error_message = "settings must not hold what the module sets, or has a variable for: ${join(", ", keys(var.settings))} does."
   }
   validation {
     condition     = !contains(keys(var.settings), "LM_SIGNING_KEY")
     error_message = "settings must not hold LM_SIGNING_KEY: servers verify models, and only whoever trains them signs."
+  }
+}
+
+variable "required_models" {
+  description = "The models, beside the default one, without which an instance is not ready (LM_REQUIRED_MODELS): App Service then prefers other instances, and a swap waits."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.required_models : can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", name))])
+    error_message = "required_models ${jsonencode(var.required_models)} has what is no model's name: letters, digits, '-' and '_', at most 64 of them."
+  }
+}
+
+variable "log_format" {
+  description = "The form of the log's lines (LOG_FORMAT): json for queries in Log Analytics, or text for people."
+  type        = string
+  default     = "json"
+
+  validation {
+    condition     = contains(["json", "text"], var.log_format)
+    error_message = "log_format '${var.log_format}' is not allowed: json or text."
+  }
+}
+
+variable "metrics" {
+  description = "Who may read /metrics (LM_METRICS): off for nobody, open for everybody, key for API keys with that right."
+  type        = string
+  default     = "off"
+
+  validation {
+    condition     = contains(["off", "open", "key"], var.metrics)
+    error_message = "metrics '${var.metrics}' is not allowed: off, open or key."
+  }
+  validation {
+    condition     = var.metrics != "key" || var.api_keys != null
+    error_message = "metrics is key, but there are no api_keys: set them, or write off or open."
+  }
+}
+
+variable "api_keys" {
+  description = "Who may ask what (LM_API_KEYS): the text that 'python manage.py runscript make_key' writes. It holds hashes, and is kept in the key vault. null: everybody may."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.api_keys == null || can(regex("\"sha256:[0-9a-f]{64}\"", var.api_keys))
+    error_message = "api_keys holds no hash of a key: let 'python manage.py runscript make_key' write it."
+  }
+  validation {
+    condition     = !can(regex("lm_[a-z0-9-]+_[A-Za-z0-9_-]{43}", var.api_keys))
+    error_message = "api_keys holds a key itself: only its hash belongs there; the key belongs to whoever asks."
+  }
+}
+
+variable "rate_limit" {
+  description = "How often each API key, or else each address, may ask (LM_RATE_LIMIT), such as 100/minute or 10/second,1000/hour. null: as often as it likes."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^[1-9][0-9]*/(second|minute|hour|day)(,[1-9][0-9]*/(second|minute|hour|day))*$", coalesce(var.rate_limit, "1/second")))
+    error_message = "rate_limit is not a limit: write such as 100/minute, or 10/second,1000/hour."
+  }
+}
+
+variable "redis_url" {
+  description = "The Redis that counts for all instances together (REDIS_URL), such as rediss://:PASSWORD@HOST:6380. It is kept in the key vault. null: each instance counts for itself."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = can(regex("^rediss?://[^/ ]+", coalesce(var.redis_url, "redis://none")))
+    error_message = "redis_url is not the URL of a Redis: write such as rediss://:PASSWORD@HOST:6380."
+  }
+  validation {
+    condition     = var.redis_url == null || var.rate_limit != null
+    error_message = "redis_url is set, but there is no rate_limit that it would count for: set that, or remove redis_url."
+  }
+}
+
+variable "trusted_proxies" {
+  description = "The addresses and networks of proxies before App Service (LM_TRUSTED_PROXIES), whose X-Forwarded-For is believed where rate_limit counts addresses. App Service itself needs no entry."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for proxy in var.trusted_proxies :
+      can(cidrhost(strcontains(proxy, "/") ? proxy : "${proxy}/${strcontains(proxy, ":") ? 128 : 32}", 0))
+    ])
+    error_message = "trusted_proxies ${jsonencode(var.trusted_proxies)} has what is neither an address nor a network: write such as 10.0.0.1 or 10.1.0.0/16."
+  }
+  validation {
+    condition     = length(setintersection(var.trusted_proxies, ["0.0.0.0/0", "::/0"])) == 0
+    error_message = "trusted_proxies must not be all addresses: whoever asks could then write any other."
+  }
+}
+
+variable "entra" {
+  description = "Have Entra ID ask who it is before any request gets to the app: the tenant, the app registration's client id, and the paths that stay open. null: no."
+  type = object({
+    tenant_id  = string
+    client_id  = string
+    open_paths = optional(list(string), ["/healthz", "/readyz"])
+  })
+  default = null
+
+  validation {
+    condition = var.entra == null || alltrue([
+      for id in [try(var.entra.tenant_id, ""), try(var.entra.client_id, "")] :
+      can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))
+    ])
+    error_message = "entra: tenant_id and client_id are not both such as 00000000-0000-0000-0000-000000000000; the app registration's page shows them."
+  }
+  validation {
+    condition     = var.entra == null || length(setsubtract(["/healthz", "/readyz"], try(var.entra.open_paths, []))) == 0
+    error_message = "entra: open_paths must hold /healthz and /readyz, or App Service takes no instance for healthy."
+  }
+  validation {
+    condition     = alltrue([for path in try(var.entra.open_paths, []) : can(regex("^/[!-~]+$", path))])
+    error_message = "entra: open_paths ${jsonencode(try(var.entra.open_paths, []))} has what is not a path such as /readyz; / alone would open all."
+  }
+}
+
+variable "entra_secret" {
+  description = "The client secret of entra's app registration. It is kept in the key vault."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = (var.entra == null) == (var.entra_secret == null)
+    error_message = "entra and entra_secret belong together: set both, or none."
   }
 }
 
@@ -149,5 +288,43 @@ variable "models_share_key" {
   validation {
     condition     = (var.models_share == null) == (var.models_share_key == null)
     error_message = "models_share and models_share_key belong together: set both, or none."
+  }
+}
+
+variable "prediction_log_share" {
+  description = "An Azure Files share for the prediction log of all instances (LM_PREDICTION_LOG): its storage account and its name. It is not made here, so that destroying the app leaves the log. null: no log."
+  type        = object({ account = string, name = string })
+  default     = null
+
+  validation {
+    condition     = var.prediction_log_share == null || var.prediction_log_share != var.models_share
+    error_message = "prediction_log_share is models_share: give the log a share of its own, as the app need not write where its models are."
+  }
+}
+
+variable "prediction_log_share_key" {
+  description = "The key of prediction_log_share's storage account. App Service mounts shares by key, so it is also in the state."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = (var.prediction_log_share == null) == (var.prediction_log_share_key == null)
+    error_message = "prediction_log_share and prediction_log_share_key belong together: set both, or none."
+  }
+}
+
+variable "prediction_log_days" {
+  description = "How many days the prediction log is kept (LM_PREDICTION_LOG_DAYS). null: as the app has it."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = coalesce(var.prediction_log_days, 1) >= 1 && floor(coalesce(var.prediction_log_days, 1)) == coalesce(var.prediction_log_days, 1)
+    error_message = "prediction_log_days ${coalesce(var.prediction_log_days, 0)} is not a whole number above 0."
+  }
+  validation {
+    condition     = var.prediction_log_days == null || var.prediction_log_share != null
+    error_message = "prediction_log_days is set, but there is no prediction_log_share: set that, or remove prediction_log_days."
   }
 }

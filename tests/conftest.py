@@ -168,7 +168,7 @@ SERVERS = {
     "gunicorn gthread": [*GUNICORN, "--worker-class", "ml_api.threads.Threads"],
     "gunicorn": [*GUNICORN, "--config", "tests/traced.conf.py"],
     "gunicorn default": GUNICORN,
-    "make run": [sys.executable, "-m", "ml_api", "--access-logfile", "-"],  # as the Makefile starts it
+    "make run": [sys.executable, "-m", "ml_api"],  # as the Makefile starts it
 }
 StartServer = Callable[..., AbstractContextManager[Server]]
 
@@ -206,6 +206,11 @@ def shared_server(serve: StartServer) -> Iterator[Server]:
         yield server
         assert server.interrupt() < 5
         assert "Traceback" not in server.log.read_text()
+
+
+def without_requests(log: str) -> str:
+    """The log's lines that are not of requests."""
+    return "".join(line for line in log.splitlines(keepends=True) if '"logger":"gunicorn.access"' not in line)
 
 
 def free_port() -> str:

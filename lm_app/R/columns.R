@@ -29,13 +29,14 @@ model_columns <- function(all_columns, request, factors, ordered, problems) {
 }
 
 contrast_faults <- function(request) {
-  chosen <- unlist(request$contrasts)
+  chosen <- request$contrasts
+  named <- unlist(Filter(is.character, chosen))
   known <- toString(known_contrasts)
   variables <- vapply(as.list(attr(request$terms, "variables"))[-1], deparse1, "")
   variables <- c(variables, request$columns)
   absent <- setdiff(names(chosen), variables)
   c(
-    sprintf("contrasts: there are no '%s'; there are %s", setdiff(chosen, known_contrasts), known),
+    sprintf("contrasts: there are no '%s'; there are %s", setdiff(named, known_contrasts), known),
     sprintf("contrasts: the formula has no factor '%s'", absent)
   )
 }
@@ -171,4 +172,6 @@ some <- function(texts, most = 5) {
 #' @return One string, such as "row 3 has -1, row 5 has -2 and 4 more".
 rows_text <- function(rows, values) some(paste0("row ", rows, " has ", format_each(values)), 3)
 
-format_each <- function(values) vapply(values, format, "", digits = 15, USE.NAMES = FALSE)
+format_each <- function(values, digits = 15) {
+  vapply(values, format, "", digits = digits, USE.NAMES = FALSE)
+}

@@ -381,6 +381,7 @@ prepare_factor <- function(name, model, variable_names) {
 contrast_matrix <- function(model, name, fit_levels) {
   is_ordered <- attr(model$terms, "dataClasses")[[name]] == "ordered"
   values <- factor(fit_levels, fit_levels, ordered = is_ordered)
-  contrasts(values) <- model$contrasts[[name]]
+  chosen <- model$contrasts[[name]]
+  contrasts(values, if (is.matrix(chosen)) ncol(chosen)) <- chosen
   contrasts(values)
 }

@@ -42,7 +42,7 @@ lm_call <- function(request, data) {
   made$weights <- request$weights
   made$subset <- request$subset
   if (length(request$contrasts) > 0) {
-    made$contrasts <- as.list(unlist(request$contrasts))
+    made$contrasts <- request$contrasts
   }
   made
 }

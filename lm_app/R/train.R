@@ -15,7 +15,7 @@
 #'   character() to sort them.
 #' @param ordered The names of those of `factors` that are ordered.
 #' @param contrasts A named list: for a factor of the formula the name of its contrasts, such as
-#'   "contr.sum".
+#'   "contr.sum", or a named list of their columns.
 #' @param stepwise "none", or the direction that step() takes.
 #' @param na "omit", or "refuse" where a row would be left out.
 #' @param row_names The name of the column that only names the rows, which "." in a formula does
@@ -24,10 +24,13 @@
 #' @param plots A folder to write plots to, or NULL.
 #' @param live_formula,live_weights Another formula and its weights, to be compared on the same
 #'   data; or NULL.
+#' @param fitted What is known of the fit elsewhere that this one must reproduce: see
+#'   check_reproduced(); or NULL.
 #' @return A list: `model` (an lm that holds what predict() needs and no more), `code` (the same as
-#'   R code), `info` (named values for model_info.json), `summary` (R's text) and `live_press_rmse` (NULL where there is
-#'   nothing to compare, or it can't be fitted to these data). Refuses with one line where
-#'   something is wrong; the line names everything that is.
+#'   R code), `info` (named values for model_info.json), `summary` (R's text), `live_press_rmse`
+#'   (NULL where there is nothing to compare, or it can't be fitted to these data) and
+#'   `distributions`. Refuses with one line where something is wrong; the line names everything that
+#'   is.
 train <- function(
   data,
   formula,
@@ -42,7 +45,8 @@ train <- function(
   problems = list(),
   plots = NULL,
   live_formula = NULL,
-  live_weights = NULL
+  live_weights = NULL,
+  fitted = NULL
 ) {
   warn_of_collation()
   all_columns <- data
@@ -61,6 +65,9 @@ train <- function(
   release_memory(nrow(model_data))
   trained <- strip_for_prediction(model, model_data, means)
   check_rows_stand_alone(trained, model, model_data)
+  origin <- if (!is.null(fitted)) {
+    paste("fitted in", check_reproduced(trained, fitted), "when fitted again here from its data")
+  }
   message("describing the model")
   model_summary <- summary(model)
   text_lines <- capture.output(print(model_summary))[-1]
@@ -70,6 +77,7 @@ train <- function(
   warn_of_leverages(leverages, fit$rows[counted(model)])
   release_memory(nrow(model_data))
   info <- describe(model, model_summary, leverages, printed, model_data, request, fit)
+  info$origin <- origin
   if (!is.null(plots)) {
     message("drawing")
     write_plots(model, model_data, plots)
@@ -85,7 +93,8 @@ train <- function(
     } else if (!is.null(live_formula)) {
       live <- list(formula = live_formula, weights = live_weights, row_names = row_names)
       compare_press_rmse(live, subset, all_columns, factors, ordered, problems, fit$rows)
-    }
+    },
+    distributions = distributions(model, model_data)
   )
 }
 
@@ -109,7 +118,7 @@ read_request <- function(
     formula = read_formula(formula, available),
     weights = read_formula_part(weights, "weights"),
     subset = read_formula_part(subset, "subset"),
-    contrasts = contrasts
+    contrasts = lapply(contrasts, as_contrasts)
   )
   refuse_formula <- function(...) refuse("formula '", deparse1(request$formula), "': ", ...)
   behind_dot <- setdiff(available, c(setdiff(row_names, all.vars(request$formula)), ""))
@@ -137,6 +146,17 @@ read_request <- function(
     }
   }
   request
+}
+
+# The name of R's contrasts as it is, and columns of numbers as a matrix.
+as_contrasts <- function(chosen) {
+  if (!is.list(chosen)) {
+    return(chosen)
+  }
+  if (length(unique(lengths(chosen))) > 1) {
+    refuse("contrasts: the columns ", some(names(chosen)), " must have a number for each level")
+  }
+  do.call(cbind, chosen)
 }
 
 # Without the names "1", "2", ... of each residual, and without the copy of the data: with many

@@ -41,6 +41,22 @@ def named_list(items: Mapping[str, Any]) -> rinterface.ListSexpVector:
     return vector
 
 
+def r_value(value: Any) -> Any:
+    """Make R's of JSON data: an object is a named list, and an array of numbers (null is NA) or texts a vector."""
+    if value is None:
+        return rinterface.NULL
+    if isinstance(value, Mapping):
+        return named_list({name: r_value(item) for name, item in value.items()})
+    if isinstance(value, bool):
+        return rinterface.BoolSexpVector([value])
+    items = value if isinstance(value, list) else [value]
+    if all(type(item) is str for item in items):
+        return strings(items)
+    if all(item is None or type(item) in (int, float) for item in items):
+        return rinterface.FloatSexpVector([rinterface.NA_Real if item is None else float(item) for item in items])
+    return rinterface.ListSexpVector([r_value(item) for item in items])
+
+
 def data_frame_columns(table: Table) -> rinterface.ListSexpVector:
     """Make the argument of data_frame() in data.R: for each column its type, values and texts."""
     return named_list(
@@ -55,6 +71,11 @@ def data_frame_columns(table: Table) -> rinterface.ListSexpVector:
             for name, column in table.columns.items()
         }
     )
+
+
+def problems_of(table: Table) -> rinterface.ListSexpVector:
+    """Make the argument `problems` of train() in train.R."""
+    return named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()})
 
 
 def _vector(values: "array[Any]") -> Any:

@@ -15,7 +15,16 @@ from rpy2 import rinterface
 
 from lm_app.data.table import Table
 from lm_app.engine import runtime
-from lm_app.engine.convert import data_frame_columns, doubles, json_value, named_list, optional, strings
+from lm_app.engine.convert import (
+    data_frame_columns,
+    doubles,
+    json_value,
+    named_list,
+    optional,
+    problems_of,
+    r_value,
+    strings,
+)
 from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
 from lm_app.errors import ClientGone, RError, TimedOut, UnseenLevels
@@ -45,6 +54,7 @@ class Trained:
 
     `pickled` is the R lm, pickled by rpy2; `code` makes it again in R; `info` is JSON data; `warnings` are R's.
     `live_press_rmse` is that of the live version's formula on the same data, or None where it can't be fitted to them.
+    `distributions` are those of the predictors, JSON data, too; None where there were no data.
     """
 
     pickled: bytes
@@ -52,6 +62,7 @@ class Trained:
     info: dict[str, Any]
     summary: str
     live_press_rmse: float | None
+    distributions: dict[str, Any] | None
     warnings: list[str]
 
 
@@ -89,12 +100,13 @@ def train(
     subset: str | None = None,
     factors: Mapping[str, Sequence[str]] | None = None,
     ordered: Sequence[str] = (),
-    contrasts: Mapping[str, str] | None = None,
+    contrasts: Mapping[str, Any] | None = None,
     stepwise: str = "none",
     na: str = "omit",
     plots: Path | None = None,
     live_formula: str | None = None,
     live_weights: str | None = None,
+    fitted: Mapping[str, Any] | None = None,
     console: runtime.Console = runtime.SILENT,
 ) -> Trained:
     """Fit an lm to a table; see train() in train.R for the arguments. Raises RError with one line."""
@@ -110,20 +122,30 @@ def train(
                 subset=optional(subset),
                 factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
                 ordered=strings(ordered),
-                contrasts=named_list({name: strings(contrast) for name, contrast in (contrasts or {}).items()}),
+                contrasts=r_value(contrasts or {}),
                 stepwise=stepwise,
                 na=na,
                 row_names=optional(table.row_names),
-                problems=named_list({name: strings(f"column '{name}': {why}") for name, why in table.problems.items()}),
+                problems=problems_of(table),
                 plots=optional(str(plots) if plots else None),
                 live_formula=optional(live_formula),
                 live_weights=optional(live_weights),
+                fitted=r_value(fitted),
             )
-        pickled = pickle.dumps(value[0])
-        code, info, summary, live_press_rmse = map(json_value, list(value)[1:])
-        return Trained(pickled, code, info, summary, live_press_rmse, warned)
+        return _trained(value, warned)
 
     return runtime.in_r(job)
+
+
+def rebuild(fitted: Mapping[str, Any]) -> Trained:
+    """Rebuild an lm that was fitted elsewhere; see rebuild() in rebuild.R. Raises RError with one line."""
+    return runtime.in_r(lambda: _trained(*runtime.call("rebuild", r_value(fitted))))
+
+
+def _trained(value: Any, warned: list[str]) -> Trained:
+    pickled = pickle.dumps(value[0])
+    code, info, summary, live_press_rmse, distributions = map(json_value, list(value)[1:])
+    return Trained(pickled, code, info, summary, live_press_rmse, distributions, warned)
 
 
 class Model:

@@ -80,6 +80,11 @@ def in_r_by(deadline: float, function: Callable[P, T], *args: P.args, **kwargs: 
     return _in_turn(deadline, function, args, kwargs)
 
 
+def ask(seconds: float) -> None:
+    """Have R answer something. Raises TimedOut where it is not free within so many seconds, or NotStarted."""
+    in_r_by(time.monotonic() + seconds, lambda: rinterface.baseenv["Sys.getpid"]())
+
+
 def give_way() -> None:
     """Let those who wait for R have it, before this thread asks for more; called where it does not have R.
 

@@ -24,7 +24,7 @@ from lm_app.predict.names import check_names, check_unknown
 from lm_app.predict.question import DEFAULTS, Columns, Errors, Frame, Question, Source
 from lm_app.predict.size import check_marks
 from lm_app.predictors import Predictor, is_single_number, names_of
-from lm_app.schemas import OPTION_NAMES, Format, Options
+from lm_app.schemas import OPTION_NAMES, QUERY_NAMES, VERSION_PARAMETER, Format, Options
 
 TYPES: dict[str, Format] = {JSON: "json", CSV: "csv"}
 """The formats of an answer by what Accept calls them."""
@@ -56,7 +56,7 @@ def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor
 
 def query(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     """Parse the options and the one observation of a query string. Raises InvalidObservations, TooManyFieldsSent."""
-    _check_no_clash(predictors)
+    _check_no_clash(predictors, QUERY_NAMES)
     errors = Errors()
     values = _query_values(request)
     options = _options(values, errors)
@@ -74,7 +74,7 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     values = _query_values(request)
     _check_option_names("query", values, errors)
     if sent.kind in FORMS:
-        _check_no_clash(predictors)
+        _check_no_clash(predictors, OPTION_NAMES)
         fields = sent.fields if sent.kind == MULTIPART else _form_values(sent.content)
         options = _options(values, errors, fields)
         frame = _one(Source.FORM, fields, predictors, errors)
@@ -117,13 +117,23 @@ def _one(source: Source, values: Fields, predictors: Sequence[Predictor], errors
     return Frame(source, columns, 1)
 
 
-def _check_no_clash(predictors: Sequence[Predictor]) -> None:
-    if clash := OPTION_NAMES & set(names_of(predictors)):
+def _check_no_clash(predictors: Sequence[Predictor], options: frozenset[str]) -> None:
+    if clash := options & set(names_of(predictors)):
         raise InvalidObservations(f"{', '.join(clash)}: a predictor and an option; ask this model by POST, in JSON.")
 
 
 def _query_values(request: HttpRequest) -> dict[str, list[str]]:
-    """Parse the query string as Django does, but without its QueryDict, which takes longer than R."""
+    """Parse the query string, but for the version, which was found before."""
+    values = query_values(request)
+    values.pop(VERSION_PARAMETER, None)
+    return values
+
+
+def query_values(request: HttpRequest) -> dict[str, list[str]]:
+    """Parse the query string as Django does, but without its QueryDict, which takes longer than R.
+
+    Raises TooManyFieldsSent.
+    """
     text = request.META["QUERY_STRING"]
     if not text.isascii():
         text = text.encode("latin-1").decode(errors="replace")

@@ -15,6 +15,7 @@ from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations
 from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
+from lm_app.schemas import VERSION_HEADER
 from lm_app.store.version import LoadedModel
 
 NAMED = 3
@@ -49,7 +50,8 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
 
 def _response(content: bytes, media_type: str) -> HttpResponse:
     response = HttpResponse(content, content_type=media_type)
-    response["Vary"] = "Accept"  # a cache shall not answer with another format than the one that is asked for
+    # A cache shall not answer with another format or version than the one that is asked for.
+    response["Vary"] = f"Accept, {VERSION_HEADER}"
     return response
 
 

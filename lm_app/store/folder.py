@@ -3,25 +3,24 @@
     extra_files/<model>/
         model.toml, <data>.csv                what people write
         live                                  the name of the version that is served
+        labels/<label>                        the name of the version that is called so, too
         versions/<version>/                   what a training made; never changed afterwards
-        .lock, .live-*, .data-*, versions/.*  a training at work, or what a killed one left behind
+        .lock, .live-*, .data-*, labels/.*, versions/.*
+                                              a training at work, or what a killed one left behind
 
 There are no links: it works on a network share as well. See docs/decisions/0002-versions-as-folders.md.
 """
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from lm_app.errors import Damaged, TrainingError, UnknownModel
+from lm_app.errors import Damaged, TrainingError, UnknownModel, UnknownVersion
 from lm_app.store.files import read_file, reason
+from lm_app.store.names import ALLOWED_NAMES, LIVE, MODEL_NAME, VERSION_NAME, is_label
 from lm_app.store.version import Version
-
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-ALLOWED_NAMES = "letters, digits, '-' and '_', at most 64 of them"
-VERSION_NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class ModelFolder:
     @property
     def pointer(self) -> Path:
         """The file that names the live version."""
-        return self.path / "live"
+        return self.path / LIVE
 
     @property
     def lock(self) -> Path:
@@ -75,16 +74,61 @@ class ModelFolder:
 
     def leftovers(self) -> list[Path]:
         """List what a killed training left behind."""
-        return [*self.path.glob(".live-*"), *self.path.glob(".data-*"), *self.path.glob("versions/.*")]
+        patterns = ".live-*", ".data-*", "labels/.*", "versions/.*"
+        return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def live_version(self) -> Version:
         """Read the pointer; raises Damaged where it names no version."""
+        return self._version_in(self.pointer)
+
+    def is_live(self, version: Version) -> bool:
+        """Does the pointer name this version?"""
+        with suppress(Damaged):
+            return version == self.live_version()
+        return False
+
+    def label(self, name: str) -> Path:
+        """Name the file of a label, whether it exists or not."""
+        return self.path / "labels" / name
+
+    def labels(self) -> list[str]:
+        """List the labels."""
+        return sorted(path.name for path in (self.path / "labels").glob("*") if is_label(path.name))
+
+    def labelled(self, label: str) -> Version:
+        """Read a label; raises Damaged where it names no version that is kept."""
+        version = self._version_in(self.label(label))
+        if not version.path.is_dir():
+            remedy = f"python manage.py runscript versions_lm --script-args {self.name} --label {label}=VERSION"
+            raise Damaged(f"label {label!r} is that of version {version.name}, which is not there; move it: {remedy}")
+        return version
+
+    def labels_of(self, version: Version) -> list[str]:
+        """List the labels of a version."""
+        return [label for label in self.labels() if self._has(label, version)]
+
+    def kept_version(self, name: str) -> Version:
+        """Find a version by its name or a label; raises UnknownVersion, or Damaged where the label names none."""
+        if is_label(name) and self.label(name).exists():
+            return self.labelled(name)
+        if VERSION_NAME.fullmatch(name) and (version := self.version(name)).path.is_dir():
+            return version
+        names = [version.name for version in reversed(self.versions())]
+        raise UnknownVersion(name, [LIVE, *self.labels(), *names] if names else [])
+
+    def _has(self, label: str, version: Version) -> bool:
+        with suppress(Damaged):
+            return self.labelled(label) == version
+        return False
+
+    def _version_in(self, file: Path) -> Version:
+        """Read a file that names a version."""
         try:
-            name = read_file(self.pointer, most=100).decode("ascii").strip()
+            name = read_file(file, most=100).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise Damaged(f"the file 'live' can't be read: {reason(error)}") from None
+            raise Damaged(f"the file {file.name!r} can't be read: {reason(error)}") from None
         if not VERSION_NAME.fullmatch(name):
-            raise Damaged(f"the file 'live' does not hold the name of a version: {name[:50]!r}")
+            raise Damaged(f"the file {file.name!r} does not hold the name of a version: {name[:50]!r}")
         return self.version(name)
 
 

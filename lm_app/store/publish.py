@@ -1,4 +1,4 @@
-"""Change what is live: publish a new version, or activate one that is kept.
+"""Change what is live: publish a new version, or activate one that is kept; and which labels versions have.
 
 A version is written beside the others and renamed when it is whole; then the pointer is replaced, which is atomic.
 So a reader sees one whole version or the one before, and a training that dies leaves only files whose names start
@@ -20,6 +20,7 @@ from django.conf import settings
 
 from lm_app.errors import Damaged, TrainingError
 from lm_app.store.folder import ModelFolder
+from lm_app.store.names import ALLOWED_LABELS, LIVE, is_label
 from lm_app.store.signature import sign
 from lm_app.store.version import MANIFEST, SIGNATURE, Version, sync, write
 
@@ -40,7 +41,7 @@ def locked(folder: ModelFolder) -> Iterator[None]:
 def publish(
     folder: ModelFolder, contents: dict[str, bytes], metadata: dict[str, Any], now: datetime, keep: int
 ) -> Version:
-    """Write a new version, make it the live one, and remove those beyond the newest `keep`.
+    """Write a new version, make it the live one, and remove those beyond the newest `keep` that have no label.
 
     `contents` are its files; `metadata` stand in its manifest; `now`, in UTC, becomes its name. Raises OSError, or
     TrainingError where it can't be signed and has to be; then nothing has changed.
@@ -65,10 +66,19 @@ def publish(
         raise
     sync(version.path.parent)
     version.activate()
-    for old in folder.versions()[:-keep]:
+    for old in _superfluous(folder, keep):
         if old != version:  # a clock that was set back may have made it the oldest
             shutil.rmtree(old.path.rename(old.path.with_name(f".old-{old.name}")))
     return version
+
+
+def _superfluous(folder: ModelFolder, keep: int) -> list[Version]:
+    """List the old versions that have no label; none where a label can't be read, as it may be that of any."""
+    try:
+        labelled = [folder.labelled(label) for label in folder.labels()]
+    except Damaged:
+        return []
+    return [version for version in folder.versions()[:-keep] if version not in labelled]
 
 
 def replace_data(folder: ModelFolder, file: Path, own: Path) -> None:
@@ -87,12 +97,9 @@ def activate(folder: ModelFolder, prefix: str) -> Version:
     Raises TrainingError where there is none, or more than one, or it is damaged.
     """
     with locked(folder):
-        names = [version.name for version in folder.versions()]
-        found = [name for name in names if prefix and name.startswith(prefix)]
-        if len(found) != 1:
-            which = "more than one version begins with" if found else "there is no version"
-            raise TrainingError(f"{folder.name}: {which} {prefix!r}; there are: {', '.join(found or names)}")
-        return _activate(folder.version(found[0]))
+        version = _found(folder, prefix)
+        version.activate()
+        return version
 
 
 def roll_back(folder: ModelFolder) -> Version:
@@ -104,13 +111,53 @@ def roll_back(folder: ModelFolder) -> Version:
             earlier = []
         if not earlier:
             raise TrainingError(f"{folder.name}: there is no version before the live one")
-        return _activate(folder.version(earlier[-1]))
+        version = _whole(folder.version(earlier[-1]))
+        version.activate()
+        return version
 
 
-def _activate(version: Version) -> Version:
+def label(folder: ModelFolder, name: str, prefix: str) -> Version:
+    """Give a label to the version whose name begins so, or to the live one, `live`; at once for every reader.
+
+    Raises TrainingError where the label can't be called so, and as activate() does.
+    """
+    if not is_label(name):
+        raise TrainingError(f"{folder.name}: a label can't be {name!r}: {ALLOWED_LABELS}")
+    with locked(folder):
+        version = _found(folder, prefix)
+        file = folder.label(name)
+        file.parent.mkdir(exist_ok=True)
+        version.name_in(file)
+        return version
+
+
+def remove_label(folder: ModelFolder, name: str) -> None:
+    """Remove a label, whatever it names. Raises TrainingError where there is none."""
+    with locked(folder):
+        labels = folder.labels()
+        if name not in labels:
+            raise TrainingError(f"{folder.name}: there is no label {name!r}; there are: {', '.join(labels) or 'none'}")
+        folder.label(name).unlink()
+
+
+def _found(folder: ModelFolder, prefix: str) -> Version:
+    """Find the version whose name begins so, or the live one; raises TrainingError, also where it is damaged."""
+    if prefix == LIVE:
+        try:
+            return _whole(folder.live_version())
+        except Damaged as damage:
+            raise TrainingError(f"{folder.name}: {damage}") from None
+    names = [version.name for version in folder.versions()]
+    found = [name for name in names if prefix and name.startswith(prefix)]
+    if len(found) != 1:
+        which = "more than one version begins with" if found else "there is no version"
+        raise TrainingError(f"{folder.name}: {which} {prefix!r}; there are: {', '.join(found or names)}")
+    return _whole(folder.version(found[0]))
+
+
+def _whole(version: Version) -> Version:
     try:
         version.load()
     except Damaged as damage:
-        raise TrainingError(f"{version.model}: {damage}; the live version stays") from None
-    version.activate()
+        raise TrainingError(f"{version.model}: {damage}; nothing has changed") from None
     return version

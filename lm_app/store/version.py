@@ -2,6 +2,7 @@
 
 modelr.pickle            the R lm
 model_info.json          what is known about it
+distributions.json       those of its predictors in the training data, for check_lm; servers never read it
 MODEL_CARD.md, *.svg     the same for people
 lm.R                     the lm as R code
 manifest.json            how it was made, and the sha256 of each file
@@ -28,7 +29,7 @@ from lm_app.store.signature import objection, sign
 
 MAX_MANIFEST_BYTES = 1024 * 1024
 PICKLE, INFO, MANIFEST, SIGNATURE = "modelr.pickle", "model_info.json", "manifest.json", "signature"
-CARD, CODE = "MODEL_CARD.md", "lm.R"
+CARD, CODE, DISTRIBUTIONS = "MODEL_CARD.md", "lm.R", "distributions.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,11 @@ class Version:
 
     def info(self) -> dict[str, Any]:
         """Read what is known about the model; raises Damaged where that is not what training wrote."""
-        info: dict[str, Any] = json.loads(self.read(INFO))
+        try:
+            info: dict[str, Any] = orjson.loads(self.read(INFO))
+            check_info(info)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._damaged(f"it can't be read: {error}") from None
         return info
 
     def verify(self, signed: bool = True) -> int:
@@ -110,10 +115,14 @@ class Version:
 
     def activate(self) -> None:
         """Make this the live version, at once for every reader."""
-        new = self.pointer.with_name(f".{self.pointer.name}-{self.name}")
+        self.name_in(self.pointer)
+
+    def name_in(self, file: Path) -> None:
+        """Write the version's name to a file, at once for every reader."""
+        new = file.with_name(f".{file.name}-{self.name}")
         write(new, f"{self.name}\n".encode())
-        new.replace(self.pointer)
-        sync(self.pointer.parent)
+        new.replace(file)
+        sync(file.parent)
 
     def _damaged(self, why: str) -> Damaged:
         return Damaged(f"version {self.name}: {why}")

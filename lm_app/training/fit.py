@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lm_app.data.reading import read_table
-from lm_app.engine.lm import Trained, train
+from lm_app.engine.lm import Trained, rebuild, train
 from lm_app.engine.runtime import Console
 from lm_app.errors import DataError, RError, TrainingError
+from lm_app.training.fitted import FITTED, check_data, read_fitted
 from lm_app.training.recipe import Recipe
 
 
@@ -35,12 +36,23 @@ class Candidate:
     notes: list[str]
 
 
-def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, draw: bool = True) -> Candidate:
+def fit_csv(
+    recipe: Recipe,
+    data: Path,
+    live: Live | None,
+    console: Console,
+    *,
+    fitted: Path | None = None,
+    draw: bool = True,
+) -> Candidate:
     """Fit an lm to a file of data, and the live version's formula to the same data.
 
-    The plots are drawn now, before the gate, as only now R has the data. Raises TrainingError with all that is wrong,
-    or where R could not write a plot.
+    `fitted` is the fitted.json that it must reproduce. The plots are drawn now, before the gate, as only now R has the
+    data. Raises TrainingError with all that is wrong, or where R could not write a plot.
     """
+    expected = read_fitted(fitted) if fitted else None
+    if expected:
+        check_data(expected, data)
     console.on_message(f"reading {data.name}")
     try:
         table = read_table(data, **recipe.reading(), factors=recipe.all_factors())
@@ -62,6 +74,7 @@ def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, 
                 plots=Path(folder) if draw else None,
                 live_formula=live.info["formula"] if live else None,
                 live_weights=live.recipe["weights"] if live else None,
+                fitted=expected,
                 console=console,
             )
         except RError as error:
@@ -72,4 +85,27 @@ def fit_csv(recipe: Recipe, data: Path, live: Live | None, console: Console, *, 
         broken = [name for name, content in plots.items() if not content.rstrip().endswith(b"</svg>")]
         if broken:
             raise TrainingError(f"R could not write {', '.join(broken)} to {folder}; is its disk full?")
-    return Candidate(recipe, recipe.of_data(data), trained, plots, table.notes)
+    return Candidate(recipe, recipe.of_data(data, fitted), trained, plots, table.notes)
+
+
+def rebuild_fitted(recipe: Recipe, file: Path) -> Candidate:
+    """Rebuild the lm of a fitted.json whose data are elsewhere. Raises TrainingError or RError."""
+    fitted = read_fitted(file)
+    if not fitted["model"]:
+        raise TrainingError(f"{FITTED} is of a model with data; name their file in model.toml as 'data'")
+    if recipe.formula != fitted["formula"]:
+        raise TrainingError(
+            f"model.toml has the formula '{recipe.formula}', and {FITTED} is of '{fitted['formula']}'; "
+            "without data it can't be another"
+        )
+    given = recipe.model_dump(exclude_defaults=True, exclude=WITHOUT_DATA)
+    if given:
+        raise TrainingError(f"{', '.join(given)}: without data, there is nothing to fit; leave it out")
+    trained = rebuild(fitted)
+    if unknown := recipe.unknown_columns([predictor["name"] for predictor in trained.info["predictors"]]):
+        raise TrainingError("; ".join(unknown))
+    return Candidate(recipe, recipe.of_data(file), trained, {}, [])
+
+
+WITHOUT_DATA = {"title", "description", "data", "formula", "units", "keep"}
+"""What the recipe of a model without data may say."""

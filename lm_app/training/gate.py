@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lm_app.engine.lm import Trained
+from lm_app.training.replay import Replay
 
 TOLERANCE = 0.05
 """How much worse than the live version's a leave-one-out error may be: 5 %."""
@@ -12,6 +13,8 @@ NOISE = 1e-12
 """Of the response: what an error may be of an exact fit, by the rounding of numbers alone."""
 MORE_LEFT_OUT = 0.05
 """How much greater the share of rows left out may be: 5 percentage points."""
+MOST_DIFFERENT = 1.0
+"""Of the live version's residual standard error: by how much 95 % of the answers to what was asked may differ."""
 
 Info = Mapping[str, Any]
 Row = tuple[str, str, str]
@@ -36,7 +39,9 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
 
-def compare(live: Info | None, trained: Trained, *, same_data: bool = False) -> Comparison:
+def compare(
+    live: Info | None, trained: Trained, *, same_data: bool = False, replay: Replay | None = None
+) -> Comparison:
     """Compare what was trained with the live version's information; `same_data` says that both are of one file."""
     candidate, live_press = trained.info, trained.live_press_rmse
     rows = [(what, _text(live and live[key]), _text(candidate[key])) for what, key in MEASURES.items()]
@@ -44,13 +49,16 @@ def compare(live: Info | None, trained: Trained, *, same_data: bool = False) -> 
     rows.append((PRESS, _text(live_press), _text(candidate["press_rmse"])))
     if live is None:
         return Comparison(rows, [], notes=list(_notes(candidate)))
-    return Comparison(
+    comparison = Comparison(
         rows,
         list(_objections(live, candidate, live_press)),
         dict(_verdicts(live, candidate, live_press, same_data)),
         list(_coefficients(live, candidate)),
         [*_notes(candidate), *_not_compared(live, candidate, live_press)],
     )
+    if replay:
+        _add_replay(comparison, replay, live, candidate)
+    return comparison
 
 
 def _text(value: Any) -> str:
@@ -66,6 +74,33 @@ def _rows_left_out(info: Info) -> tuple[int, int]:
 def _left_out(info: Info) -> str:
     omitted, read = _rows_left_out(info)
     return f"{omitted} of {read}"
+
+
+def _add_replay(comparison: Comparison, replay: Replay, live: Info, candidate: Info) -> None:
+    answered = replay.questions - replay.unanswered
+    comparison.rows.append(("questions answered", str(replay.questions), str(answered)))
+    outside, candidate_outside = replay.outside
+    comparison.rows.append(("questions out of range", str(outside), str(candidate_outside)))
+    if replay.unanswered:
+        reasons = ", ".join(f"{name} in {count}" for name, count in replay.not_taken.items())
+        why = f"; it does not take the value of {reasons}" if reasons else ""
+        share = replay.unanswered / replay.questions
+        comparison.objections.append(f"it can't answer {share:.1%} of {replay.questions} questions{why}")
+    if live["response"] != candidate["response"]:
+        comparison.notes.append("the answers to what was asked were not compared: the responses are on other scales")
+    elif replay.differences:
+        _add_differences(comparison, replay.differences, live["sigma"], NOISE * _scale(candidate))
+
+
+def _add_differences(comparison: Comparison, found: Mapping[str, float], sigma: float | None, noise: float) -> None:
+    median, most, greatest = (_text(found[key]) for key in ("median", "most", "max"))
+    comparison.notes.append(
+        f"answers to what was asked differ by {median} in the median, at most {most} in 95 % of them, and {greatest} "
+        f"at most; the live version's {SIGMA} is {_text(sigma)}"
+    )
+    if found["most"] > MOST_DIFFERENT * (sigma or 0) + noise:
+        allowed = f"{MOST_DIFFERENT:g} times the live version's {SIGMA} of {_text(sigma)}"
+        comparison.objections.append(f"5 % of the answers to what was asked differ by {most} or more, above {allowed}")
 
 
 def _aliased(info: Info) -> list[str]:
@@ -116,6 +151,8 @@ def _not_compared(live: Info, candidate: Info, live_press: float | None) -> Iter
     """Yield why the leave-one-out errors could not be compared, where so."""
     if live["response"] != candidate["response"]:
         why = "the responses are on other scales"
+    elif "rows" not in candidate:
+        why = "the candidate is without its data"
     elif candidate["press_rmse"] is None:
         why = "it is not defined for the candidate: an observation has leverage 1"
     elif live_press is None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import tomli
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from lm_app.errors import TrainingError
@@ -38,7 +46,9 @@ class CSV(BaseModel):
     encoding: Text | None = Field(None, min_length=1, description="the name of an encoding, such as cp1252")
 
 
-Contrasts = Literal["contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS"]
+KnownContrasts = Literal["contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS"]
+Contrasts = KnownContrasts | Annotated[dict[Text, list[FiniteFloat]], Field(min_length=1)]
+"""Those that R names, or a number for each level, by their columns."""
 
 
 class Recipe(BaseModel):
@@ -64,7 +74,9 @@ class Recipe(BaseModel):
     """Columns to read as factors: their levels in order, or [] to sort them."""
     ordered: list[Text] = Field([], description="a list of columns")
     """The factors that are ordered."""
-    contrasts: dict[Text, Contrasts] = Field({}, description=f"one of {', '.join(get_args(Contrasts))} for each factor")
+    contrasts: dict[Text, Contrasts] = Field(
+        {}, description=f"one of {', '.join(get_args(KnownContrasts))} for each factor, or columns of numbers"
+    )
     """As in R's lm(), for factors that are not to have the default."""
     na: Literal["omit", "refuse"] = Field("omit", description='"omit" or "refuse"')
     """What to do where a value is missing: leave the row out, or don't train."""
@@ -77,9 +89,10 @@ class Recipe(BaseModel):
     keep: int = Field(10, ge=1, description="a whole number, 1 or more")
     """How many versions are kept."""
 
-    def of_data(self, file: Path) -> dict[str, Any]:
-        """Describe all that a version depends on: the recipe, and the sha256 of the data."""
-        return {**self.model_dump(exclude={"data", "keep"}), "data_sha256": sha256(file)}
+    def of_data(self, file: Path, fitted: Path | None = None) -> dict[str, Any]:
+        """Describe all that a version depends on: the recipe, and the sha256 of the data and of fitted.json."""
+        recipe = self.model_dump(exclude={"data", "keep"})
+        return {**recipe, "data_sha256": sha256(file), "fitted_sha256": fitted and sha256(fitted)}
 
     def all_factors(self) -> dict[str, list[str]]:
         """Return `factors`, with those that only `ordered` names."""
@@ -105,7 +118,7 @@ def completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {
         key: field.default for key, field in keys if key not in ("data", "keep", "csv") and not field.is_required()
     }
-    return {**defaults, **stored, "csv": {**CSV().model_dump(), **stored.get("csv", {})}}
+    return {**defaults, "fitted_sha256": None, **stored, "csv": {**CSV().model_dump(), **stored.get("csv", {})}}
 
 
 def read_recipe(toml: Path, changes: Mapping[str, Any]) -> Recipe:

@@ -6,13 +6,14 @@ from datetime import datetime, timezone
 from importlib.metadata import version as package_version
 from typing import Any
 
+import orjson
 from django.template.loader import render_to_string
 
 from lm_app.engine.lm import Model
 from lm_app.errors import TrainingError
 from lm_app.store.folder import ModelFolder
 from lm_app.store.publish import publish
-from lm_app.store.version import CARD, CODE, INFO, PICKLE, Version
+from lm_app.store.version import CARD, CODE, DISTRIBUTIONS, INFO, PICKLE, Version
 from lm_app.training.fit import Candidate, Live
 from lm_app.training.gate import Comparison
 
@@ -33,6 +34,7 @@ def release(
     contents = {
         PICKLE: candidate.trained.pickled,
         INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode(),
+        **({DISTRIBUTIONS: orjson.dumps(found)} if (found := candidate.trained.distributions) is not None else {}),
         CARD: render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
         CODE: candidate.trained.code.encode(),
         **candidate.plots,
@@ -40,6 +42,7 @@ def release(
     metadata = {
         "recipe": candidate.made_from,
         "data": source,
+        **({"origin": info["origin"]} if "origin" in info else {}),
         "built_with": {key: info[key] for key in ("r_version", "rpy2_version")},
         "compared_with": live and live.version,
         "comparison": comparison.rows,

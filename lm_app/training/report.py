@@ -13,7 +13,8 @@ def print_report(name: str, report: Report, *, dry_run: bool) -> None:
     """Print a report. What the gate objects to is not in it where that is an error, which is told apart."""
     trained, comparison = report.candidate.trained, report.comparison
     print(trained.summary)
-    for note in [*report.candidate.notes, *comparison.notes, *_dropped(report)]:
+    origin = [trained.info["origin"]] if trained.info.get("origin") else []
+    for note in [*report.candidate.notes, *origin, *comparison.notes, *_dropped(report)]:
         print(f"{name}: {note}")
     for warning in trained.warnings:
         print(f"{name}: R warns: {warning}")

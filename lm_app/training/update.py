@@ -10,16 +10,19 @@ from typing import Any
 from django.conf import settings
 
 from lm_app.engine.runtime import SILENT, Console
-from lm_app.errors import Damaged, NotPublished, RError, TookTooLong, TrainingError
-from lm_app.store.folder import ALLOWED_NAMES, MODEL_NAME, ModelFolder
+from lm_app.errors import Damaged, DataError, NotPublished, RError, TookTooLong, TrainingError
+from lm_app.store.folder import ModelFolder
+from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 from lm_app.store.publish import locked, replace_data
 from lm_app.store.version import Version
-from lm_app.training.fit import Candidate, Live, fit_csv
+from lm_app.training.fit import Candidate, Live, fit_csv, rebuild_fitted
+from lm_app.training.fitted import FITTED
 from lm_app.training.gate import Comparison, compare
 from lm_app.training.limits import limited
 from lm_app.training.model_toml import model_toml
 from lm_app.training.recipe import Recipe, completed, make_recipe, read_recipe
 from lm_app.training.release import release
+from lm_app.training.replay import Replay, replay
 from lm_app.training.sources import describe_source, goes_back
 
 TEXTS = (".csv", ".tsv", ".txt")
@@ -46,12 +49,15 @@ def update(
     force: bool = False,
     dry_run: bool = False,
     keep_data: bool = False,
+    log: Path | None = None,
     console: Console = SILENT,
 ) -> Report | None:
     """Train one model and make it live, or return None where neither its data nor its model.toml have changed.
 
     `data` and `changes` (of keys of model.toml) are for this training only; `keep_data` makes the data the model's
-    own. `force` publishes what the gate objects to, and what has not changed. `dry_run` changes nothing.
+    own. `force` publishes what the gate objects to, and what has not changed. `dry_run` changes nothing. `log` is a
+    prediction log, to be replayed.
+
     Raises UnknownModel, NotPublished where the gate objects, or TrainingError; each is one line, and then the live
     version is as it was.
     """
@@ -59,13 +65,14 @@ def update(
     with _errors_of(name), locked(folder):
         recipe = read_recipe(folder.toml, changes or {})
         own = folder.path / recipe.data
-        if data and keep_data and _kinds(data) != _kinds(own):
+        if data and keep_data and (_kinds(data) != _kinds(own) or own.name == FITTED):
             raise TrainingError(
                 f"{data.name} is no {own.suffix}: change data in model.toml, and replace {own.name} yourself"
             )
-        report = _update(folder, recipe, own, data, force, dry_run, console)
+        report = _update(folder, recipe, own, data, force, dry_run, log, console)
         if data and keep_data and not dry_run:
             replace_data(folder, data, own)
+            (folder.path / FITTED).unlink(missing_ok=True)  # which was of the data of before
         return report
 
 
@@ -129,26 +136,38 @@ def _errors_of(name: str) -> Iterator[None]:
         raise NotPublished(f"{name}: {error}", error.report) from None
     except TookTooLong as error:
         raise TookTooLong(f"{name}: {error}") from None
-    except (TrainingError, RError) as error:
+    except (TrainingError, RError, DataError, Damaged) as error:
         raise TrainingError(f"{name}: {error}") from None
     except OSError as error:
         raise TrainingError(f"{name}: {error.strerror}: {error.filename}") from None
 
 
 def _update(
-    folder: ModelFolder, recipe: Recipe, own: Path, data: Path | None, force: bool, dry_run: bool, console: Console
+    folder: ModelFolder,
+    recipe: Recipe,
+    own: Path,
+    data: Path | None,
+    force: bool,
+    dry_run: bool,
+    log: Path | None,
+    console: Console,
 ) -> Report | None:
-    file = data or own
-    made_from = recipe.of_data(file)
+    file, beside = data or own, folder.path / FITTED
+    fitted = beside if file == own != beside and beside.exists() else None
+    made_from = recipe.of_data(file, fitted)
     if not (force or dry_run) and made_from in _recipes_of_now(folder):
         return None
     live = _live(folder)
     with limited():  # what follows only writes files
-        candidate = fit_csv(recipe, file, live, console, draw=not dry_run)
+        if file == beside:
+            candidate = rebuild_fitted(recipe, file)
+        else:
+            candidate = fit_csv(recipe, file, live, console, fitted=fitted, draw=not dry_run)
     comparison = compare(
         live.info if live else None,
         candidate.trained,
         same_data=live is not None and live.recipe.get("data_sha256") == made_from["data_sha256"],
+        replay=_replay(folder, live, candidate, log) if log else None,
     )
     remedy = "publish it all the same with --force"
     if data is None and (objection := goes_back(folder, candidate, own)):
@@ -161,6 +180,12 @@ def _update(
         raise NotPublished(f"not published: {'; '.join(comparison.objections)}; {remedy}", report)
     source = describe_source(candidate, file, own)
     return replace(report, version=release(folder, candidate, comparison, live, source))
+
+
+def _replay(folder: ModelFolder, live: Live | None, candidate: Candidate, log: Path) -> Replay:
+    if live is None:
+        raise TrainingError("--replay compares with the live version, and there is none; leave it out")
+    return replay(log, folder.version(live.version).load(), candidate.trained)
 
 
 def _recipes_of_now(folder: ModelFolder) -> list[dict[str, Any]]:

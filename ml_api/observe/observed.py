@@ -44,9 +44,7 @@ observers: list[Callable[[Observed], None]] = []
 
 def observe(response: Any, environ: Mapping[str, Any], took: timedelta) -> None:
     """Show a request to all observers; `response` is gunicorn's, or what looks like it."""
-    if observers:
-        status = int(str(response.status)[:3])
-        seconds = took.total_seconds()
-        observed = Observed(environ, status, response.sent, seconds, environ.get(MEASURED))
-        for observer in observers:
-            observer(observed)
+    status = int(str(response.status)[:3])
+    observed = Observed(environ, status, response.sent, took.total_seconds(), environ.get(MEASURED))
+    for observer in observers:
+        observer(observed)

@@ -35,14 +35,18 @@ run "the_cheap_way_is_one_instance" {
   }
 }
 
-run "port_and_health_path_are_those_of_the_image" {
+run "port_and_probes_are_those_of_the_image" {
   assert {
     condition     = regex("\nEXPOSE (\\d+)\n", file("../Dockerfile"))[0] == azurerm_linux_web_app.app.app_settings["WEBSITES_PORT"]
     error_message = "WEBSITES_PORT is not the Dockerfile's EXPOSE"
   }
   assert {
-    condition     = regex("HEALTH_PATH = \"(.*)\"", file("../ml_api/health.py"))[0] == azurerm_linux_web_app.app.site_config[0].health_check_path
-    error_message = "the health check's path is not Django's"
+    condition     = regex("HEALTH_PATH, READY_PATH = \"(.*)\", \"(.*)\"", file("../ml_api/probes.py")) == [azurerm_linux_web_app.app.app_settings["WEBSITE_WARMUP_PATH"], azurerm_linux_web_app.app.site_config[0].health_check_path]
+    error_message = "a new container is not asked whether it lives, or the load balancer does not ask whether it is ready"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["WEBSITE_SWAP_WARMUP_PING_PATH"] == azurerm_linux_web_app.app.site_config[0].health_check_path && azurerm_linux_web_app.app.app_settings["WEBSITE_SWAP_WARMUP_PING_STATUSES"] == "200"
+    error_message = "a slot is swapped before it is ready"
   }
 }
 
@@ -83,22 +87,26 @@ run "the_secret_key_is_only_in_the_vault" {
     error_message = "the identity may not read the vault's secrets, or may do more"
   }
   assert {
-    condition     = azurerm_key_vault_secret.secret_key.value == null
-    error_message = "the key is in the state"
+    condition     = alltrue([for secret in azurerm_key_vault_secret.app : secret.value == null]) && join(" ", keys(azurerm_key_vault_secret.app)) == "secret-key"
+    error_message = "the key is in the state, or not alone in the vault"
   }
 }
 
 run "a_larger_sku_has_a_staging_slot_like_production" {
   variables {
-    sku              = "P0v3"
-    models_share     = { account = "mymodels", name = "models" }
-    models_share_key = "a-key"
+    sku                      = "P0v3"
+    models_share             = { account = "mymodels", name = "models" }
+    models_share_key         = "a-key"
+    prediction_log_share     = { account = "mymodels", name = "predictions" }
+    prediction_log_share_key = "a-key"
+    entra                    = { tenant_id = "11111111-2222-3333-4444-555555555555", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa" }
+    entra_secret             = "a-secret"
   }
 
   # All that is written in main.tf; the other attributes are Azure's answers.
   assert {
     condition = nonsensitive(alltrue([
-      for name in ["https_only", "client_affinity_enabled", "ftp_publish_basic_authentication_enabled", "webdeploy_publish_basic_authentication_enabled", "key_vault_reference_identity_id", "app_settings", "logs", "storage_account"] :
+      for name in ["https_only", "client_affinity_enabled", "ftp_publish_basic_authentication_enabled", "webdeploy_publish_basic_authentication_enabled", "key_vault_reference_identity_id", "app_settings", "logs", "storage_account", "auth_settings_v2"] :
       jsonencode(azurerm_linux_web_app_slot.staging[0][name]) == jsonencode(azurerm_linux_web_app.app[name])
     ]))
     error_message = "the slot's settings differ from production's"
@@ -233,6 +241,105 @@ run "settings_reach_the_app" {
   assert {
     condition     = azurerm_linux_web_app.app.app_settings["LM_DEFAULT_MODEL"] == "mtcars"
     error_message = "not set"
+  }
+}
+
+run "traces_are_sent_to_application_insights" {
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["APPLICATIONINSIGHTS_CONNECTION_STRING"] == azurerm_application_insights.app.connection_string
+    error_message = "Application Insights gets nothing"
+  }
+}
+
+run "what_is_not_chosen_is_not_set" {
+  assert {
+    condition = [
+      for setting in ["LM_REQUIRED_MODELS", "LM_API_KEYS", "LM_RATE_LIMIT", "REDIS_URL", "LM_TRUSTED_PROXIES", "LM_PREDICTION_LOG", "LM_PREDICTION_LOG_DAYS", "MICROSOFT_PROVIDER_AUTHENTICATION_SECRET"] :
+      setting if contains(keys(azurerm_linux_web_app.app.app_settings), setting)
+    ] == []
+    error_message = "something that nobody chose is set"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["LOG_FORMAT"] == "json" && azurerm_linux_web_app.app.app_settings["LM_METRICS"] == "off"
+    error_message = "the log is not JSON, or the metrics are open"
+  }
+  assert {
+    condition     = length(azurerm_linux_web_app.app.auth_settings_v2) == 0
+    error_message = "someone is asked who he is"
+  }
+}
+
+run "what_operators_choose_reaches_the_app" {
+  variables {
+    required_models = ["mtcars", "height_weight"]
+    log_format      = "text"
+    metrics         = "key"
+    api_keys        = "[lab]\nhash = \"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"\nmodels = [\"*\"]\nrights = [\"predict\"]\n"
+    rate_limit      = "10/second,1000/hour"
+    redis_url       = "rediss://:password@cache.example.org:6380"
+    trusted_proxies = ["10.1.0.0/16", "192.0.2.7", "2001:db8::/32"]
+  }
+
+  assert {
+    condition = { for setting in ["LM_REQUIRED_MODELS", "LOG_FORMAT", "LM_METRICS", "LM_RATE_LIMIT", "LM_TRUSTED_PROXIES"] : setting => azurerm_linux_web_app.app.app_settings[setting] } == {
+      LM_REQUIRED_MODELS = "mtcars,height_weight"
+      LOG_FORMAT         = "text"
+      LM_METRICS         = "key"
+      LM_RATE_LIMIT      = "10/second,1000/hour"
+      LM_TRUSTED_PROXIES = "10.1.0.0/16,192.0.2.7,2001:db8::/32"
+    }
+    error_message = "not set as chosen"
+  }
+  assert {
+    condition     = alltrue([for setting in ["LM_API_KEYS", "REDIS_URL"] : startswith(azurerm_linux_web_app.app.app_settings[setting], "@Microsoft.KeyVault(SecretUri=")])
+    error_message = "a secret is in the app's settings"
+  }
+  assert {
+    condition     = join(" ", keys(azurerm_key_vault_secret.app)) == "api-keys redis-url secret-key" && alltrue([for secret in azurerm_key_vault_secret.app : secret.value == null])
+    error_message = "the secrets are not in the vault, or in the state"
+  }
+}
+
+run "the_prediction_log_is_on_a_share_of_its_own" {
+  variables {
+    models_share             = { account = "mymodels", name = "models" }
+    models_share_key         = "a-key"
+    prediction_log_share     = { account = "mymodels", name = "predictions" }
+    prediction_log_share_key = "another-key"
+    prediction_log_days      = 30
+  }
+
+  assert {
+    condition     = nonsensitive({ for share in azurerm_linux_web_app.app.storage_account : share.share_name => [share.mount_path, share.access_key] }) == { models = ["/models", "a-key"], predictions = ["/predictions", "another-key"] }
+    error_message = "not both mounted, each by its key"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.app_settings["LM_PREDICTION_LOG"] == "/predictions" && azurerm_linux_web_app.app.app_settings["LM_MODELS_DIR"] == "/models" && azurerm_linux_web_app.app.app_settings["LM_PREDICTION_LOG_DAYS"] == "30"
+    error_message = "the app does not log where the share is"
+  }
+}
+
+run "entra_asks_before_the_app_but_not_the_probes" {
+  variables {
+    entra        = { tenant_id = "11111111-2222-3333-4444-555555555555", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa" }
+    entra_secret = "a-secret"
+  }
+
+  assert {
+    condition     = azurerm_linux_web_app.app.auth_settings_v2[0].auth_enabled && azurerm_linux_web_app.app.auth_settings_v2[0].require_authentication
+    error_message = "nobody is asked"
+  }
+  assert {
+    condition     = contains(azurerm_linux_web_app.app.auth_settings_v2[0].excluded_paths, azurerm_linux_web_app.app.site_config[0].health_check_path) && length(azurerm_linux_web_app.app.auth_settings_v2[0].excluded_paths) == 2
+    error_message = "the health check is asked who it is, or more than probes is open"
+  }
+  assert {
+    condition     = azurerm_linux_web_app.app.auth_settings_v2[0].active_directory_v2[0].tenant_auth_endpoint == "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0"
+    error_message = "another tenant is asked"
+  }
+  assert {
+    condition     = startswith(azurerm_linux_web_app.app.app_settings[azurerm_linux_web_app.app.auth_settings_v2[0].active_directory_v2[0].client_secret_setting_name], "@Microsoft.KeyVault(SecretUri=") && azurerm_key_vault_secret.app["entra-secret"].value == null
+    error_message = "the client secret is not in the vault"
   }
 }
 

@@ -172,3 +172,180 @@ run "a_private_key_in_the_settings" {
   }
   expect_failures = [var.settings]
 }
+
+run "a_setting_that_has_a_variable" {
+  command = plan
+  variables {
+    settings = { LM_RATE_LIMIT = "1/day" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "a_name_that_no_model_has" {
+  command = plan
+  variables {
+    required_models = ["a model"]
+  }
+  expect_failures = [var.required_models]
+}
+
+run "an_unknown_form_of_the_log" {
+  command = plan
+  variables {
+    log_format = "xml"
+  }
+  expect_failures = [var.log_format]
+}
+
+run "metrics_for_an_unknown_public" {
+  command = plan
+  variables {
+    metrics = "on"
+  }
+  expect_failures = [var.metrics]
+}
+
+run "metrics_by_key_without_keys" {
+  command = plan
+  variables {
+    metrics = "key"
+  }
+  expect_failures = [var.metrics]
+}
+
+run "api_keys_that_are_none" {
+  command = plan
+  variables {
+    api_keys = "secret"
+  }
+  expect_failures = [var.api_keys]
+}
+
+run "an_api_key_in_place_of_its_hash" {
+  command = plan
+  variables {
+    api_keys = "lm_lab_0123456789012345678901234567890123456789012 # \"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\""
+  }
+  expect_failures = [var.api_keys]
+}
+
+run "a_rate_without_its_time" {
+  command = plan
+  variables {
+    rate_limit = "100"
+  }
+  expect_failures = [var.rate_limit]
+}
+
+run "a_rate_for_a_fortnight" {
+  command = plan
+  variables {
+    rate_limit = "100/minute,1/fortnight"
+  }
+  expect_failures = [var.rate_limit]
+}
+
+run "a_redis_by_http" {
+  command = plan
+  variables {
+    rate_limit = "100/minute"
+    redis_url  = "https://cache.example.org"
+  }
+  expect_failures = [var.redis_url]
+}
+
+run "a_redis_with_nothing_to_count" {
+  command = plan
+  variables {
+    redis_url = "redis://cache.example.org"
+  }
+  expect_failures = [var.redis_url]
+}
+
+run "a_proxy_by_name" {
+  command = plan
+  variables {
+    trusted_proxies = ["proxy.example.org"]
+  }
+  expect_failures = [var.trusted_proxies]
+}
+
+run "everybody_as_a_proxy" {
+  command = plan
+  variables {
+    trusted_proxies = ["0.0.0.0/0"]
+  }
+  expect_failures = [var.trusted_proxies]
+}
+
+run "an_entra_tenant_by_name" {
+  command = plan
+  variables {
+    entra        = { tenant_id = "example.org", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa" }
+    entra_secret = "a-secret"
+  }
+  expect_failures = [var.entra]
+}
+
+run "probes_that_entra_asks" {
+  command = plan
+  variables {
+    entra        = { tenant_id = "11111111-2222-3333-4444-555555555555", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa", open_paths = ["/lm"] }
+    entra_secret = "a-secret"
+  }
+  expect_failures = [var.entra]
+}
+
+run "an_entra_that_lets_all_in" {
+  command = plan
+  variables {
+    entra        = { tenant_id = "11111111-2222-3333-4444-555555555555", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa", open_paths = ["/healthz", "/readyz", "/"] }
+    entra_secret = "a-secret"
+  }
+  expect_failures = [var.entra]
+}
+
+run "an_entra_without_its_secret" {
+  command = plan
+  variables {
+    entra = { tenant_id = "11111111-2222-3333-4444-555555555555", client_id = "66666666-7777-8888-9999-aaaaaaaaaaaa" }
+  }
+  expect_failures = [var.entra_secret]
+}
+
+run "a_prediction_log_without_its_key" {
+  command = plan
+  variables {
+    prediction_log_share = { account = "mymodels", name = "predictions" }
+  }
+  expect_failures = [var.prediction_log_share_key]
+}
+
+run "a_prediction_log_among_the_models" {
+  command = plan
+  variables {
+    models_share             = { account = "mymodels", name = "models" }
+    models_share_key         = "a-key"
+    prediction_log_share     = { account = "mymodels", name = "models" }
+    prediction_log_share_key = "a-key"
+  }
+  expect_failures = [var.prediction_log_share]
+}
+
+run "half_a_day_of_predictions" {
+  command = plan
+  variables {
+    prediction_log_share     = { account = "mymodels", name = "predictions" }
+    prediction_log_share_key = "a-key"
+    prediction_log_days      = 0.5
+  }
+  expect_failures = [var.prediction_log_days]
+}
+
+run "days_of_no_prediction_log" {
+  command = plan
+  variables {
+    prediction_log_days = 30
+  }
+  expect_failures = [var.prediction_log_days]
+}

@@ -1,6 +1,6 @@
 test_that("train() returns the model, what is told of it and the comparison", {
   trained <- train_quietly(mtcars, "mpg ~ wt")
-  expect_named(trained, c("model", "code", "info", "summary", "live_press_rmse"))
+  expect_named(trained, c("model", "code", "info", "summary", "live_press_rmse", "distributions"))
   expect_null(trained$live_press_rmse)
 })
 

@@ -5,7 +5,6 @@ import http.client
 import os
 import re
 import runpy
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
-from ml_api.health import HEALTH_PATH
-from tests.conftest import ROOT, Server, StartServer, free_port, live_version
+from ml_api.probes import HEALTH_PATH, PROBES
+from tests.conftest import ROOT, Server, StartServer, free_port
+from tests.observe.receiver import CONNECTION_STRING, receiving
 
 HOSTNAME = "my-app-hash.westeurope-01.azurewebsites.net"
 LINK_LOCAL = "169.254.130.4"  # as which App Service's start-up pings come
@@ -61,23 +60,9 @@ def ask(server: Server, path: str, **headers: str) -> tuple[int, http.client.HTT
     return answer.status, answer.headers
 
 
-@pytest.mark.parametrize("path", [HEALTH_PATH, f"{HEALTH_PATH}/"])
-def test_health_is_answered_for_any_host(shipped_models: Path, client: Client, path: str) -> None:
-    answer = client.get(path, headers={"Host": LINK_LOCAL})
-    assert (answer.status_code, answer.json()["model"]) == (200, "timedistance")
-    assert answer.json()["version"] == live_version(shipped_models)
-
-
-def test_health_without_a_model_says_what_to_do(models: Path, client: Client) -> None:
-    (models / "timedistance" / "live").unlink()
-    shutil.rmtree(models / "timedistance" / "versions")
-    answer = client.get(HEALTH_PATH, headers={"Host": LINK_LOCAL})
-    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
-    assert "update_lm" in answer.json()["detail"]
-
-
-def test_behind_app_service_http_is_redirected_but_for_health(app_service: Server) -> None:
-    assert ask(app_service, HEALTH_PATH, Host=LINK_LOCAL)[0] == 200
+def test_behind_app_service_http_is_redirected_but_for_probes(app_service: Server) -> None:
+    for path in PROBES:
+        assert ask(app_service, path, Host=LINK_LOCAL)[0] == 200
     status, headers = ask(app_service, "/lm/api/predict/29.5", Host=HOSTNAME)
     assert (status, headers["Location"]) == (301, f"https://{HOSTNAME}/lm/api/predict/29.5")
 
@@ -90,10 +75,10 @@ def test_behind_app_service_https_is_answered_for_both_slots(app_service: Server
 
 
 def test_behind_app_service_the_log_has_the_clients_address(app_service: Server) -> None:
-    ask(app_service, HEALTH_PATH, X_Forwarded_For="203.0.113.7:4711")
+    ask(app_service, HEALTH_PATH, X_Forwarded_For="192.0.2.1, 203.0.113.7:4711")
     app_service.process.terminate()
     assert app_service.process.wait(timeout=20) == 0
-    assert f'203.0.113.7:4711 "GET {HEALTH_PATH} HTTP/1.1" 200' in app_service.log.read_text()
+    assert f'"client":"203.0.113.7:4711","method":"GET","path":"{HEALTH_PATH}"' in app_service.log.read_text()
 
 
 def test_stop_answers_the_request_in_flight_and_takes_seconds(app_service: Server) -> None:
@@ -140,6 +125,22 @@ def test_check_deploy_says_nothing(hostname: str) -> None:
     assert "no issues" in done.stdout
 
 
+def test_application_insights_gets_the_urls_that_clients_asked(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    with receiving() as insights:
+        monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", CONNECTION_STRING.format(insights.url))
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        server = request.getfixturevalue("app_service")
+        assert ask(server, "/lm/api/models", Host=HOSTNAME, X_Forwarded_Proto="https")[0] == 200
+        told: list[str] = []
+        deadline = time.monotonic() + 30
+        while f"https://{HOSTNAME}/lm/api/models" not in told:
+            assert time.monotonic() < deadline, told
+            told = [envelope["data"]["baseData"]["url"] for envelope in insights.envelopes("RequestData")]
+            time.sleep(0.05)
+
+
 def test_port_is_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT", raising=False)
     port = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["bind"].rpartition(":")[2]
@@ -148,9 +149,10 @@ def test_port_is_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.findall(r"\bport += (\d+)", MAIN_TF) == [port]
 
 
-def test_health_path_is_the_same_everywhere() -> None:
-    assert HEALTH_PATH in DOCKERFILE
-    assert re.findall(r'health_path += "(.*?)"', MAIN_TF) == [HEALTH_PATH]
+def test_health_path_is_one_of_ours_everywhere() -> None:
+    assert HEALTH_PATH in DOCKERFILE  # which restarts what fails
+    [of_app_service] = re.findall(r'health_path += "(.*?)"', MAIN_TF)
+    assert of_app_service in PROBES
 
 
 def test_app_service_waits_longer_for_the_end_than_gunicorn_does() -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from ml_api import hosts
-from ml_api.health import HEALTH_PATH
+from ml_api.probes import READY_PATH
 from tests.conftest import ROOT, SERVERS, StartServer, free_port, live_file, live_version
 
 WHOLE = "Not a whole number above {}."
@@ -26,6 +26,12 @@ ORIGIN = (
 )
 KEYS = "A new pair: python contrib/setup_env_and_terraform.py --new-signing-key"
 NO_R = "There is no R in PATH: install it (Debian's r-base-core), or set R_HOME to its folder."
+URL = "write scheme and host, such as http://localhost:4318."
+IKEY = "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef"
+STRING = (
+    "connection string: copy it from Application Insights as it is, "
+    "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://..."
+)
 WRONG = [
     ("SECRET_KEY", "", "SECRET_KEY is not set: run 'python contrib/setup_env_and_terraform.py', which writes a random "
      "one to .env."),
@@ -35,9 +41,16 @@ WRONG = [
     ("CORS_ALLOWED_ORIGINS", "localhost:3000", f"CORS_ALLOWED_ORIGINS has 'localhost:3000'. {ORIGIN}"),
     ("CORS_ALLOWED_ORIGINS", "*,https://a.example/", f"CORS_ALLOWED_ORIGINS has 'https://a.example/'. {ORIGIN}"),
     ("SCRIPT_NAME", "stats", "SCRIPT_NAME has value 'stats'. Not a path: it starts with a slash, such as /stats."),
+    ("LOG_FORMAT", "xml", "LOG_FORMAT has value 'xml'. Write one of: json, text."),
     ("LM_MAX_ROWS", "-3", f"LM_MAX_ROWS has value '-3'. {WHOLE.format(0)}"),
+    ("LM_METRICS", "yes", "LM_METRICS has value 'yes'. Write one of: off, open, key."),
     ("LM_TRAINING_SECONDS", "1.5", f"LM_TRAINING_SECONDS has value '1.5'. {WHOLE.format(-1)}"),
     ("LM_SIGNING_KEY", "secret", f"LM_SIGNING_KEY is not a private Ed25519 key, 64 characters of base64. {KEYS}"),
+    *(("OTEL_EXPORTER_OTLP_ENDPOINT", wrong, f"OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: {URL}")
+      for wrong in ("localhost:4318", "http://", "grpc://localhost:4317")),
+    *(("APPLICATIONINSIGHTS_CONNECTION_STRING", wrong, f"APPLICATIONINSIGHTS_CONNECTION_STRING is not a {STRING}")
+      for wrong in ("InstrumentationKey=abc", IKEY.upper(), f"{IKEY};", f"{IKEY};IngestionEndpoint=localhost",
+                    f"{IKEY};IngestionEndpoint=https://a b")),
 ]  # fmt: skip
 WRONG_OF_GUNICORN = [
     ("PORT", "abc", f"PORT has value 'abc'. {WHOLE.format(0)}"),
@@ -125,18 +138,18 @@ def test_an_unreadable_model_is_one_line_that_says_why(
         "python manage.py runscript update_lm --script-args timedistance"
     )
     assert client.get("/lm/api/predict/29.5").json()["detail"] == told
-    assert client.get(HEALTH_PATH).json()["detail"] == f"{told} (LM_DEFAULT_MODEL is 'timedistance')"
+    assert client.get(READY_PATH).json()["detail"] == f"{told} (LM_DEFAULT_MODEL is 'timedistance')"
     assert [record.getMessage() for record in caplog.records] == [
         f"model timedistance: {cause}",
         f"/lm/api/predict/29.5: {told}",
-        f"{HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'timedistance')",
+        f"{READY_PATH}: {told} (LM_DEFAULT_MODEL is 'timedistance')",
     ]
 
 
 def test_a_model_without_permission_is_told_with_the_user_who_needs_it(serve: StartServer, models: Path) -> None:
     live_file(models, "modelr.pickle").chmod(0)
     without_override = "setpriv --bounding-set -dac_override,-dac_read_search" if os.geteuid() == 0 else ""
-    with serve("make run", without_override) as server:
+    with serve("make run", without_override, LOG_FORMAT="text") as server:
         status, told = server.refusal("/lm/api/predict/29.5")
         log = server.log.read_text()
     cause = (
@@ -151,23 +164,27 @@ def test_a_model_without_permission_is_told_with_the_user_who_needs_it(serve: St
 
 
 def test_an_unknown_default_model_is_told_with_its_setting(serve: StartServer, models: Path) -> None:
-    with serve("make run", LM_DEFAULT_MODEL="cars", DJANGO_SETTINGS_MODULE="ml_api.settings") as server:
+    variables = {"LOG_FORMAT": "text", "DJANGO_SETTINGS_MODULE": "ml_api.settings"}
+    with serve("make run", LM_DEFAULT_MODEL="cars", **variables) as server:
         told = "There is no model 'cars'; there are: heightweight, mtcars, timedistance."
-        assert server.refusal(HEALTH_PATH) == (503, f"{told} (LM_DEFAULT_MODEL is 'cars')")
+        assert server.refusal(READY_PATH) == (503, f"{told} (LM_DEFAULT_MODEL is 'cars')")
         log = server.log.read_text()
     assert f"[WARNING] {told} (LM_MODELS_DIR is {models}, and LM_DEFAULT_MODEL cars)\n" in log
-    assert f"[WARNING] ml_api.health: {HEALTH_PATH}: {told} (LM_DEFAULT_MODEL is 'cars')\n" in log
+    assert f"[WARNING] ml_api.health: {READY_PATH}: {told} (LM_DEFAULT_MODEL is 'cars') (request " in log
     assert "Service Unavailable" not in log
 
 
 def test_make_run_says_what_to_open_and_writes_a_line_for_each_request(serve: StartServer) -> None:
-    with serve("make run", ALLOWED_HOSTS="127.0.0.1,localhost", DJANGO_SETTINGS_MODULE="ml_api.settings") as server:
+    variables = {"LOG_FORMAT": "text", "DJANGO_SETTINGS_MODULE": "ml_api.settings"}
+    with serve("make run", ALLOWED_HOSTS="127.0.0.1,localhost", **variables) as server:
         port = server.url.rpartition(":")[2]
         server.refusal("/lm/api/predict/33")
         log = server.log.read_text()
         server.interrupt()
     assert f"[INFO] Open http://127.0.0.1:{port}/lm (ALLOWED_HOSTS: 127.0.0.1, localhost)\n" in log
-    assert re.search(r'\[INFO\] 127\.0\.0\.1 "GET /lm/api/predict/33 HTTP/1.1" 422 \d+ bytes \d+ ms\n', log)
+    assert re.search(
+        r'\[INFO\] 127\.0\.0\.1 "GET /lm/api/predict/33" 422 \d+ bytes [\d.]+ ms \(request [0-9a-f]{32}\)\n', log
+    )
     for line in log.splitlines():
         assert re.match(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[[A-Z]+\] ", line), line
 

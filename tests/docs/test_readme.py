@@ -16,9 +16,12 @@ from django.test import Client
 from contrib.setup_env_and_terraform import main as set_up_env_and_terraform
 from ml_api import settings as project_settings
 from tests.conftest import ROOT, Server, StartServer, free_port, restore_interrupt, wait_until_answering
+from tests.monitoring.made import cars, write_log
 
 README = (ROOT / "README.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+OF_THEIR_OWN = [ROOT / "docs" / "access.md", ROOT / "docs" / "operate.md"]
+"""What they show, test_access_doc.py and test_operate.py run."""
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
 VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
@@ -27,7 +30,9 @@ LONG_NUMBER = re.compile(r"-?\d+\.\d{9,}")
 
 def commands() -> list[tuple[str, str]]:
     """List each console command of the documents, with the response that is printed below it."""
-    blocks = re.findall(r"```console\n(.*?)```", "".join(file.read_text() for file in DOCUMENTS), re.DOTALL)
+    blocks = re.findall(
+        r"```console\n(.*?)```", "".join(file.read_text() for file in DOCUMENTS if file not in OF_THEIR_OWN), re.DOTALL
+    )
     parts = re.split(r"^\$ ", "\n".join(blocks), flags=re.MULTILINE)[1:]
     return [(command, answer.strip()) for command, _, answer in (part.partition("\n") for part in parts)]
 
@@ -44,6 +49,7 @@ BY_HAND = [
 
 SET_UP = "python contrib/setup_env_and_terraform.py my-lm-api --docker-image docker.io/USER/lm-api:1.0.0 --force"
 READERS = "pip install -r contrib/requirements-files.txt"
+TRACES = "pip install -r contrib/requirements-traces.txt"
 TERRAFORM = ["terraform init", "terraform apply", "terraform destroy"]
 # No test can log in to Docker Hub or Azure. The parser of azure-cli 2.91 took its commands, and those of outputs().
 ELSEWHERE = [
@@ -89,12 +95,19 @@ def test_scripts_run(models: Path, tmp_path: Path) -> None:
     for _ in range(sum(command.endswith("--rollback") for command in scripts)):
         manage("python manage.py runscript update_lm --script-args timedistance --force --quiet", models, tmp_path)
     (tmp_path / "cars.csv").write_text("dist,speed\n2,4\n10,4.5\n4,7\n22,7.5\n16,8\n")
+    write_log(tmp_path / "predictions", "mtcars", cars(100))
+    shutil.copyfile(ROOT / "extra_files" / "mtcars" / "mtcars.csv", tmp_path / "measured.csv")
     for command in scripts:
         manage(command, models, tmp_path)
 
 
 def test_each_model_toml_that_is_shown_is_one(models: Path, tmp_path: Path) -> None:
-    shown = [toml for file in DOCUMENTS for toml in re.findall(r"```toml\n(.*?)```", file.read_text(), re.DOTALL)]
+    shown = [
+        toml
+        for file in DOCUMENTS
+        if file not in OF_THEIR_OWN
+        for toml in re.findall(r"```toml\n(.*?)```", file.read_text(), re.DOTALL)
+    ]
     assert len(shown) == 2
     for toml in shown:
         [name] = re.findall(r'^data = "(.+)\.csv"', toml, re.MULTILINE)
@@ -120,13 +133,14 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_command_is_tested() -> None:
-    here = {"make run", *BY_HAND, *ELSEWHERE, SET_UP, READERS, *of_image(), *outputs(), *TERRAFORM}
+    here = {"make run", *BY_HAND, *ELSEWHERE, SET_UP, READERS, TRACES, *of_image(), *outputs(), *TERRAFORM}
     for command, _ in commands():
         assert command in here or command.startswith(("curl ", "printf ", "python manage.py runscript ")), command
 
 
-def test_the_tests_have_what_reads_workbooks() -> None:
-    assert f"-r {READERS.split()[-1]}\n" in (ROOT / "requirements-dev.txt").read_text()
+@pytest.mark.parametrize("command", [READERS, TRACES])
+def test_the_tests_have_what_is_installed_for_some(command: str) -> None:
+    assert f"-r {command.split()[-1]}\n" in (ROOT / "requirements-dev.txt").read_text()
 
 
 def of_image() -> list[str]:
@@ -160,7 +174,7 @@ def test_options_of_main_tf_are_the_modules() -> None:
     known = set(re.findall(r'^(?:variable|output) "(\w+)"', module, re.MULTILINE))
     named = set(re.findall(r"`([a-z]+_[a-z_]+|sku|instances)[` ]", DEPLOY))
     named |= set(re.findall(r"^  (\w+_\w+) +=", DEPLOY, re.MULTILINE))
-    assert len(named) == 9
+    assert len(named) == 19
     assert named <= known
 
 
@@ -224,7 +238,7 @@ def test_make_run_on_a_fresh_clone_and_the_second_time_within_seconds(clone: Pat
     server = run_until_predicting(["make", "run", f"PORT={port}"], clone, port, tmp_path / "log", 20)
     assert url_to_open(server) == f"http://localhost:{port}/lm"
     end(server)
-    assert '127.0.0.1 "GET /lm/api/predict/29.5 HTTP/1.1" 200 9 bytes' in server.log.read_text()
+    assert '"path":"/lm/api/predict/29.5","route":"lm/api/predict/<value>","status":200' in server.log.read_text()
     assert time.monotonic() - begin < 10
 
 

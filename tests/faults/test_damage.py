@@ -124,7 +124,7 @@ def test_models_in_memory_go_on_while_the_store_is_away(models: Path, client: Cl
     if leaves == "an empty folder":  # as an unmounted share does
         models.mkdir()
     assert set(statuses(client).values()) == {200}
-    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
     assert [model["model"] for model in client.get("/lm/api/models").json()] == [
         "heightweight",
         "mtcars",

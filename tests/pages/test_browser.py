@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from ml_api.access.keys import lines_of, new_key
 from tests.conftest import StartServer
 from tests.docs.test_call_it_from import BLOCKS
 from tests.docs.test_readme import assert_same_but_for_last_digits, url_to_open
@@ -50,6 +51,47 @@ def test_swagger_try_it_out_predicts(serve: StartServer, browser: Browser) -> No
         assert errors == []
 
 
+def test_swagger_authorizes_with_a_key(serve: StartServer, browser: Browser) -> None:
+    key = new_key("alice")
+    with serve("gunicorn", LM_API_KEYS=lines_of("alice", key, ["*"], ["predict"])) as server:
+        page = browser.new_page()
+        page.goto(f"{server.url}/lm/api/docs")
+        page.get_by_role("button", name="GET /lm/api/predict/{value} Predict").click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_placeholder("value").fill("29.5")
+        page.get_by_role("button", name="Execute").click()
+        answer = page.locator(".live-responses-table .response").first
+        expect(answer).to_contain_text("401")
+        expect(answer).to_contain_text("This needs an API key")
+        page.get_by_role("button", name="Authorize").first.click()
+        dialog = page.locator(".auth-container").filter(has_text="bearer")
+        dialog.get_by_role("textbox").fill(key)
+        dialog.get_by_role("button", name="Apply credentials").click()
+        page.get_by_role("button", name="Close").first.click()
+        page.get_by_role("button", name="Execute").click()
+        expect(answer).to_contain_text("200")
+        expect(answer).to_contain_text("47.736486")
+        page.close()
+
+
+PREFLIGHT = """async ([url, key]) => {
+    const asked = await fetch(url, {headers: {"X-API-Key": key}})
+    const bearer = await fetch(url, {headers: {"Authorization": "Bearer " + key}})
+    const wrong = await fetch(url, {headers: {"X-API-Key": "wrong"}})
+    return [asked.status, bearer.status, wrong.status, asked.headers.get("RateLimit") !== null]
+}"""
+
+
+def test_a_page_of_another_origin_may_send_a_key(serve: StartServer, browser: Browser, other_origin: str) -> None:
+    key = new_key("alice")
+    keys = lines_of("alice", key, ["*"], ["predict"])
+    with serve("make run", CORS_ALLOWED_ORIGINS=other_origin, LM_API_KEYS=keys, LM_RATE_LIMIT="99/day") as server:
+        page = browser.new_page()
+        page.goto(other_origin)
+        assert page.evaluate(PREFLIGHT, [f"{server.url}/lm/api/predict/29.5", key]) == [200, 200, 401, True]
+        page.close()
+
+
 def test_the_url_that_make_run_prints_is_that_of_the_page(serve: StartServer, browser: Browser) -> None:
     with serve("make run", DJANGO_SETTINGS_MODULE="ml_api.settings", ALLOWED_HOSTS="") as server:
         page = browser.new_page()
@@ -75,7 +117,8 @@ def other_origin(tmp_path: Path) -> Iterator[str]:
 ASK = """async (url) => {
     const options = {method: "POST", headers: {"Content-Type": "application/json"}, body: '[{"distance": 29.5}]'}
     const answers = [await fetch(url + "/29.5"), await fetch(url, options), await fetch(url + "/33")]
-    const headers = ["LM-Model", "LM-Version", "ETag"].map(name => answers[0].headers.get(name) !== null)
+    const names = ["LM-Model", "LM-Version", "ETag", "X-Request-ID"]
+    const headers = names.map(name => answers[0].headers.get(name) !== null)
     headers.push((await fetch(url + "/29.5?format=csv")).headers.get("LM-Interval") === "none")
     return [headers, ...await Promise.all(answers.map(async answer => [answer.status, await answer.json()]))]
 }"""
@@ -89,11 +132,11 @@ def test_a_page_of_another_origin_may_ask_where_the_setting_says_so(
             page = browser.new_page()
             page.goto(other_origin)
             headers, one, many, wrong = page.evaluate(ASK, f"{server.url}/lm/api/predict")
-            assert headers == [True, True, True, True]
+            assert headers == [True] * 5
             assert one == [200, 47.736486]
             assert many[1]["predictions"] == [{"fit": pytest.approx(47.7364864864865)}]
             assert (wrong[0], wrong[1]["detail"][:14]) == (422, "distance is 33")
-            assert '"OPTIONS /lm/api/predict HTTP/1.1" 200 ' in server.log.read_text()  # the preflight of the POST
+            assert '"method":"OPTIONS","path":"/lm/api/predict"' in server.log.read_text()  # the preflight of the POST
             page.close()
 
 

@@ -72,7 +72,7 @@ def test_examples_work(document: dict[str, Any], client: Client) -> None:
 
 def test_predict_shows_the_models_own_predictors(document: dict[str, Any]) -> None:
     parameters = document["paths"]["/lm/api/models/mtcars/predict"]["get"]["parameters"]
-    assert [p["name"] for p in parameters] == ["wt", "qsec", "am", *Options.model_fields]
+    assert [p["name"] for p in parameters] == ["wt", "qsec", "am", *Options.model_fields, "version", "LM-Version"]
     weight, _, transmission, interval, *_ = [p["schema"] for p in parameters]
     assert (weight["minimum"], weight["maximum"], weight["x-unit"]) == (1.513, 5.424, "1000 lb")
     assert transmission["enum"] == ["automatic", "manual"]

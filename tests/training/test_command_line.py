@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from lm_app.command_line import SCRIPTS
 from lm_app.training.model_toml import model_toml
 from tests.conftest import ROOT, live_version, refusal, runscript
 
@@ -224,7 +225,7 @@ def test_words_need_no_script_args(models: Path) -> None:
 
 
 def test_errors_say_how_to_get_the_right_help(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for script in ("update_lm", "versions_lm"):
+    for script in SCRIPTS:
         error = refusal(capsys, script, "--nonsense")
         [command] = re.findall(r"see: python manage.py (.*)$", error)
         assert "usage: python manage.py runscript" in manage(*command.split()[1:]).stdout

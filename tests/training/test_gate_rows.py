@@ -108,5 +108,5 @@ def test_what_a_predictor_no_longer_takes_is_breaking(
 ) -> None:
     info = json.loads(live_file(models, "model_info.json").read_text())
     live, candidate = ({**deepcopy(info), "predictors": [{**YEAR, **change}]} for change in (before, after))
-    objections = compare(live, Trained(b"", "", candidate, "", None, [])).objections
+    objections = compare(live, Trained(b"", "", candidate, "", None, {}, [])).objections
     assert objections == ([objection] if objection else [])

@@ -19,6 +19,8 @@ WRONG = {
     GOOD + "sheet = 1.5": "sheet: 1.5 is not allowed; it must be a sheet's name, or its number from 1",
     GOOD + 'ordered = "a"': 'ordered: "a" is not allowed; it must be a list of columns',
     GOOD + "[factors]\nzip = [1, 2]": "factors.zip: 1 is not allowed; it must be a list of texts for each column, such",
+    GOOD
+    + '[contrasts]\nzip = {a = ["x"]}': 'contrasts.zip: {"a": ["x"]} is not allowed; it must be one of contr.treatment',
     GOOD + '[csv]\nsep = "ab"\ndecimal = ","': 'csv.sep: "ab" is not allowed; it must be one character, or tab',
     GOOD + '[csv]\ndecc = ","': "model.toml has no key 'csv.decc' (did you mean 'dec'?)",
     GOOD + 'description = "\\u0000"': 'description: "\\u0000" is not allowed',

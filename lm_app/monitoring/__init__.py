@@ -1,0 +1,1 @@
+"""What was asked, kept and compared with what the model was trained on."""

@@ -1,0 +1,16 @@
+"""What models, versions and labels may be called."""
+
+import re
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ALLOWED_NAMES = "letters, digits, '-' and '_', at most 64 of them"
+VERSION_NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
+LIVE = "live"
+"""What the live version may be called in place of its name; so no label is."""
+LABEL_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
+ALLOWED_LABELS = f"a-z, 0-9 and '-', a letter first, at most 64 of them, and not {LIVE!r}"
+
+
+def is_label(name: str) -> bool:
+    """May a label be called so?"""
+    return bool(LABEL_NAME.fullmatch(name)) and name != LIVE

@@ -1,0 +1,124 @@
+"""Who asks, whether they may, and how often."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+
+from ml_api.access.addresses import client
+from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
+from ml_api.access.limits import Limiter
+from ml_api.observe.observed import KEY
+from ml_api.problems import problem_response
+
+RIGHTS = "ml_api.rights"
+"""In a request's environment, where there are keys: the rights of the one that was sent; none without one."""
+MAY_ASK = "ml_api.may_ask"
+"""In the environment of a request with a key: a function that tells whether it is for a model."""
+DOCS, PAGES, HEALTH = OPEN = ("docs", "pages", "health")
+"""What LM_OPEN may name. Where docs or pages are not open, they are for keys that may read all models."""
+MODELS = "lm/api/models"
+OF_A_MODEL = {
+    "": READ,
+    "/prototype": READ,
+    "/list_keys": READ,
+    "/key/<path:key>": READ,
+    "/card.md": READ,
+    "/summary.txt": READ,
+    "/lm.R": READ,
+    "/plots": READ,
+    "/plots/<name>.svg": READ,
+    "/versions": READ,
+    "/predict": PREDICT,
+    "/predict/<value>": PREDICT,
+}
+NEEDED = {
+    "": PAGES,
+    "lm": PAGES,
+    "lm/": PAGES,
+    "lm/api/docs": DOCS,
+    "lm/api/openapi.json": DOCS,
+    MODELS: READ,
+    METRICS: METRICS,
+    **{f"{mount}{rest}": right for mount in ("lm/api", f"{MODELS}/<model>") for rest, right in OF_A_MODEL.items()},
+}
+"""What each route needs. A route that is not listed is refused to everybody."""
+ABOUT_ALL = (MODELS, METRICS)
+"""Routes about no one model; the list of models has those that the key may ask."""
+HEALTH_PATHS = ("/healthz", "/readyz")
+
+
+class Access:
+    """Finds who asks, refuses what a key has no right to, and counts; not there without keys and limits."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if settings.LM_API_KEYS is None and not settings.LM_RATE_LIMIT:
+            raise MiddlewareNotUsed
+        self._get_response, self._keys = get_response, settings.LM_API_KEYS
+        self._open = settings.LM_OPEN | ({METRICS} if settings.LM_METRICS == "open" else set())
+        self._default_model = settings.LM_DEFAULT_MODEL  # asked once, as each takes its time
+        self._limiter = Limiter(settings.LM_RATE_LIMIT, settings.REDIS_URL) if settings.LM_RATE_LIMIT else None
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Find the key, and count the request. Health is never counted, and answered before there is a route."""
+        environ = request.META
+        if self._keys:
+            sent = sent_key(environ)
+            key = self._keys.find(sent) if sent else None
+            environ[RIGHTS] = key.rights if key else frozenset()
+            if key:
+                environ[KEY], environ[MAY_ASK] = key.name, key.may_ask
+        if request.path_info in HEALTH_PATHS:
+            is_open = not self._keys or HEALTH in self._open or KEY in environ
+            return self._get_response(request) if is_open else unauthorized(environ)
+        if not self._limiter:
+            return self._get_response(request)
+        left, refusal = self._limiter.count(environ.get(KEY) or client_of(environ))
+        response = refusal or self._get_response(request)
+        response.headers["RateLimit"] = left
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
+        """Refuse what the key has no right to."""
+        if not self._keys:
+            return None
+        environ, route = request.META, request.resolver_match.route  # type: ignore[union-attr]
+        right, model = NEEDED.get(route), kwargs.get("model", self._default_model)
+        if right in environ[RIGHTS] and (route in ABOUT_ALL or environ[MAY_ASK](model)):
+            return None
+        if right in self._open:
+            return None
+        if KEY not in environ:
+            return unauthorized(environ)
+        if right in OPEN:
+            if READ in environ[RIGHTS] and environ[MAY_ASK](ALL_MODELS):
+                return None
+            right, about = READ, " about all models"
+        else:
+            about = "" if route in ABOUT_ALL else f" about the model {model!r}"
+        asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
+        return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
+
+
+def client_of(environ: Mapping[str, Any]) -> str:
+    """Name the client by its address. Behind App Service, the peer is its front end."""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
+    is_front_end = bool(settings.WEBSITE_HOSTNAME)
+    return client(environ["REMOTE_ADDR"], forwarded, settings.LM_TRUSTED_PROXIES, peer_is_proxy=is_front_end)
+
+
+def sent_key(environ: Mapping[str, Any]) -> str:
+    """Return the key that was sent, or nothing. X-API-Key goes first: Authorization may be for a proxy."""
+    if key := environ.get("HTTP_X_API_KEY"):
+        return str(key)
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def unauthorized(environ: Mapping[str, Any]) -> HttpResponse:
+    """Answer who sent no key, or one that is not good."""
+    what = "The API key is not one that is good here" if sent_key(environ) else "This needs an API key"
+    detail = f"{what}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+    return problem_response(401, detail, headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,226 @@
+"""Rate limits: how often a client may ask, and by what it is known."""
+
+import time
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from ml_api import environment
+from ml_api.access.counters import SharedCounters
+from ml_api.access.keys import KeyRing, lines_of, new_key, parsed
+from ml_api.access.limits import limits_of
+from tests.deploy.test_start import MANAGE, complaint
+
+pytestmark = pytest.mark.usefixtures("shipped_models")
+PREDICT = "/lm/api/predict/29.5"
+HOUR = 60 * 60
+
+
+def limited(settings: Settings, *limits: str) -> Client:
+    """A client of a server that begins to count."""
+    settings.LM_RATE_LIMIT = limits_of(limits)
+    return Client()
+
+
+def statuses(client: Client, count: int, path: str = PREDICT, **environ: Any) -> list[int]:
+    return [client.get(path, **environ).status_code for _ in range(count)]
+
+
+def test_each_answer_says_what_is_left_and_then_when_to_ask_again(settings: Settings) -> None:
+    client = limited(settings, "2/hour", "1000/day")
+    for left in (1, 0):
+        answer = client.get(PREDICT)
+        assert (answer.status_code, "RateLimit-Policy" in answer) == (200, False)
+        assert answer["RateLimit"].startswith(f'"hour";r={left};t=36')
+    answer = client.get(PREDICT)
+    assert answer.status_code == 429
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer["RateLimit-Policy"] == '"hour";q=2;w=3600, "day";q=1000;w=86400'
+    assert answer["RateLimit"].startswith('"hour";r=0;t=36')
+    assert '"day";r=997;t=86' in answer["RateLimit"]
+    seconds = int(answer["Retry-After"])
+    assert 3500 < seconds <= 3601
+    detail = f"There were more than the 2 requests by the hour that 127.0.0.1 has; ask again in {seconds} s."
+    assert answer.json()["detail"] == detail
+
+
+def test_the_longest_wait_is_told(settings: Settings) -> None:
+    client = limited(settings, "1/minute", "1/day", "9/hour")
+    assert statuses(client, 1) == [200]
+    assert int(client.get(PREDICT)["Retry-After"]) > 80_000
+
+
+def test_a_window_ends(settings: Settings) -> None:
+    client = limited(settings, "2/second", "9/day")
+    assert statuses(client, 3)[:2] == [200, 200]
+    end = time.monotonic() + 10
+    while client.get(PREDICT).status_code == 429 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert time.monotonic() < end
+
+
+def test_health_and_assets_are_never_limited_and_unknown_urls_are(settings: Settings) -> None:
+    client = limited(settings, "1/day")
+    assert statuses(client, 3, "/healthz") == [200] * 3
+    assert statuses(client, 2, "/none") == [404, 429]
+    assert statuses(client, 2, "/healthz") == [200] * 2
+    asset = client.get("/static/ninja/swagger-ui.css")
+    assert asset.status_code == 200
+    asset.close()
+
+
+def test_keys_are_counted_by_name_and_who_has_none_by_address(settings: Settings) -> None:
+    alice, bob = new_key("alice"), new_key("bob")
+    text = lines_of("alice", alice, ["*"], ["predict"]) + lines_of("bob", bob, ["*"], ["predict"])
+    settings.LM_API_KEYS = KeyRing(parsed(text))
+    client = limited(settings, "2/day")
+    assert statuses(client, 3, HTTP_X_API_KEY=alice) == [200, 200, 429]
+    assert statuses(client, 3, HTTP_X_API_KEY=bob, REMOTE_ADDR="10.0.0.9") == [200, 200, 429]
+    assert "that bob has;" in client.get(PREDICT, HTTP_X_API_KEY=bob).json()["detail"]
+    wrong = [client.get(PREDICT, HTTP_X_API_KEY=new_key("alice")).status_code for _ in range(3)]
+    assert wrong == [401, 401, 429]  # to try out keys ends soon, and takes nothing from whom they are of
+    assert statuses(client, 1) == [429]
+    assert statuses(client, 1, REMOTE_ADDR="10.0.0.9") == [401]
+
+
+# By which address
+
+
+def counted_as(client: Client, **environ: str) -> str:
+    """By what name a client that asks too often is told that it does."""
+    for _ in range(2):
+        answer = client.get(PREDICT, **environ)  # type: ignore[arg-type]
+    detail: str = answer.json()["detail"]
+    return detail.partition(" that ")[2].partition(" has;")[0]
+
+
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [("192.0.2.1", "192.0.2.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:db8::1", "2001:db8::/64"),
+     ("2001:db8:0:0:ffff::2", "2001:db8::/64"), ("", "unix"), ("fe80::1%eth0", "fe80::/64")]
+)  # fmt: skip
+def test_a_peer_is_counted_by_its_own_address_whatever_it_says(settings: Settings, peer: str, name: str) -> None:
+    client = limited(settings, "1/day")
+    said = {} if peer == "" else {"HTTP_X_FORWARDED_FOR": "198.51.100.7", "HTTP_X_REAL_IP": "198.51.100.7"}
+    assert counted_as(client, REMOTE_ADDR=peer, **said, HTTP_FORWARDED="for=198.51.100.7") == name
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "name"),
+    [
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "203.0.113.5, 198.51.100.7", "198.51.100.7"),  # what stands before it, the client has written
+        ("10.0.0.1", "203.0.113.5,198.51.100.7, 10.0.0.2,10.1.2.3", "198.51.100.7"),
+        ("::ffff:10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+        ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::/64"),
+        ("10.0.0.1", "2001:db8::7", "2001:db8::/64"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
+        ("10.0.0.1", "unknown, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "9" * 200, "10.0.0.1"),
+        ("192.0.2.1", "10.0.0.2", "192.0.2.1"),
+        ("", "203.0.113.5, 198.51.100.7", "198.51.100.7"),
+    ],
+)
+def test_a_trusted_proxy_says_for_whom_it_asks(settings: Settings, peer: str, forwarded: str, name: str) -> None:
+    settings.LM_TRUSTED_PROXIES = [ip_network("10.0.0.0/24"), ip_network("10.1.2.3"), ip_network("fd00::/8")]
+    assert counted_as(limited(settings, "1/day"), REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded) == name
+
+
+def test_app_services_front_end_is_a_proxy_whatever_its_address(settings: Settings) -> None:
+    settings.WEBSITE_HOSTNAME = "my-lm-api.azurewebsites.net"
+    client = limited(settings, "1/day")
+    forged = "203.0.113.5, 198.51.100.7:50123"
+    assert counted_as(client, REMOTE_ADDR="169.254.129.1", HTTP_X_FORWARDED_FOR=forged) == "198.51.100.7"
+
+
+# The table
+
+
+def test_more_clients_than_there_are_slots_make_room_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SharedCounters, "SLOTS", 4)
+    monkeypatch.setattr(SharedCounters, "WAYS", 2)
+    table = SharedCounters([HOUR, 60])
+    for client in range(100):
+        assert [requests for requests, _ in table.count(str(client))] == [1, 1]
+        assert [requests for requests, _ in table.count(str(client))] == [2, 2]
+
+
+def test_clients_that_share_a_first_slot_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SharedCounters, "SLOTS", 1)
+    table = SharedCounters([HOUR])
+    for round_ in range(1, 4):
+        assert [table.count(str(client))[0][0] for client in range(8)] == [round_] * 8
+
+
+def test_a_lock_whose_holder_was_killed_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SharedCounters, "SECONDS_TO_COUNT", 0.05)
+    table = SharedCounters([HOUR])
+    table._lock.acquire()
+    assert [table.count("alice")[0][0] for _ in range(3)] == [1, 2, 3]
+
+    def released_meanwhile() -> int:
+        table._lock.release()
+        return 0
+
+    monkeypatch.setattr(time, "monotonic_ns", released_meanwhile)
+    assert table.count("bob")[0][0] == 1  # one that was only slow has released it meanwhile
+    assert table._lock.acquire(timeout=0)
+
+
+# Settings
+
+
+@pytest.mark.parametrize("wrong", ["100", "0/minute", "ten/minute", "100/week", "100 per minute", "1/day,2/day"])
+def test_a_wrong_limit_is_no_start(wrong: str) -> None:
+    part = wrong.split(",")[-1]
+    assert complaint(MANAGE, LM_RATE_LIMIT=wrong) == (
+        f"manage.py: LM_RATE_LIMIT has '{part}'. Not a limit: write such as 100/minute, or 10/second,1000/hour: "
+        "one for each of second, minute, hour and day.\n"
+    )
+
+
+def test_other_wrong_settings_are_no_start(tmp_path: Path) -> None:
+    assert complaint(MANAGE, LM_OPEN="docs,page") == (
+        "manage.py: LM_OPEN has 'page'. Write some of docs, pages, health, with commas, or none.\n"
+    )
+    assert complaint(MANAGE, LM_TRUSTED_PROXIES="*") == (
+        "manage.py: LM_TRUSTED_PROXIES: '*' does not appear to be an IPv4 or IPv6 network; "
+        "write such as 10.0.0.1,10.1.0.0/16.\n"
+    )
+    assert complaint(MANAGE, LM_RATE_LIMIT="1/day", REDIS_URL="http://:secret@localhost") == (
+        "manage.py: REDIS_URL is not the URL of a Redis: write such as redis://localhost:6379/0 or "
+        "rediss://:PASSWORD@HOST:6380.\n"
+    )
+    (tmp_path / "redis.py").write_text("raise ImportError\n")
+    assert complaint(MANAGE, LM_RATE_LIMIT="1/day", REDIS_URL="redis://localhost", PYTHONPATH=str(tmp_path)) == (
+        "manage.py: REDIS_URL is set: pip install -r contrib/requirements-redis.txt\n"
+    )
+
+
+def test_open_may_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, found in (("none", set()), ("", {"docs", "pages"}), (" docs ", {"docs"})):
+        monkeypatch.setenv("LM_OPEN", value)
+        assert environment.some_of("LM_OPEN", ("docs", "pages")) == found
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LM_RATE_LIMIT", "10/second, 1000/hour")
+    assert environment.rate_limits("LM_RATE_LIMIT") == ((10, "second"), (1000, "hour"))
+    monkeypatch.setenv("LM_TRUSTED_PROXIES", "10.0.0.1,2001:db8::/32")
+    assert [str(proxy) for proxy in environment.networks("LM_TRUSTED_PROXIES")] == ["10.0.0.1/32", "2001:db8::/32"]
+    assert environment.redis_url("LM_NO_SUCH") == ""
+
+
+def test_the_document_tells_of_429(settings: Settings) -> None:
+    document = limited(settings, "9/day").get("/lm/api/openapi.json").json()
+    assert "securitySchemes" not in document["components"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert "429" in operation["responses"]
+            assert "security" not in operation
