@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -190,9 +190,8 @@ def test_probes_are_not_refused_and_go_before_what_waits(
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--threads=1 --access-logfile=-")
     with serve("gunicorn", LM_MAX_WAITING="1") as server, ThreadPoolExecutor(4) as clients:
         holding = clients.submit(ask, server, url, body)
-        time.sleep(0.5)
-        waiting = clients.submit(server.get, "/lm/api/predict/28")
-        time.sleep(0.3)
+        while not wait([waiting := clients.submit(server.get, "/lm/api/predict/28")], timeout=0.3).not_done:
+            assert not holding.done()
         assert server.refusal("/lm/api/predict/29.5")[0] == 503
         probing = [clients.submit(server.get, path) for path in PROBES]
         time.sleep(0.3)
