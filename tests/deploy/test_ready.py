@@ -192,6 +192,7 @@ def test_probes_are_not_refused_and_go_before_what_waits(
         holding = clients.submit(ask, server, url, body)
         while not wait([waiting := clients.submit(server.get, "/lm/api/predict/28")], timeout=0.3).not_done:
             assert not holding.done(), holding.result()
+            time.sleep(0.2)  # for the turn to be free again, which is after the answer
         assert server.refusal("/lm/api/predict/29.5")[0] == 503
         probing = [clients.submit(server.get, path) for path in PROBES]
         time.sleep(0.3)
