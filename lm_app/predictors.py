@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar
 
 import orjson
 
 from lm_app.data.columns import NUMBER as POINT_NUMBER
-from lm_app.data.dates import read_dates
+from lm_app.data.dates import read_dates, write_time
 from lm_app.engine.lm import range_of
 
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
@@ -340,8 +340,8 @@ class DateTime(Date):
 
     @staticmethod
     def write(value: float) -> str:
-        """Write a time, to the microsecond."""
-        return f"{datetime(1970, 1, 1) + timedelta(seconds=value):%Y-%m-%dT%H:%M:%S.%fZ}"
+        """Write a time."""
+        return write_time(value)
 
 
 TYPES: dict[str, type[Predictor]] = {

@@ -1,5 +1,6 @@
-"""Read ISO dates and times."""
+"""Read ISO dates and times, and write them."""
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
@@ -10,6 +11,9 @@ ISO_DATE = re.compile(
 )
 TIME_GROUP = 4
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+BILLION = 10**9
+LAST = int((datetime.max.replace(microsecond=0, tzinfo=timezone.utc) - EPOCH).total_seconds()) * BILLION + BILLION - 1
+"""The last nanosecond that a text may name; as seconds it is rounded, into the year 10000."""
 
 
 def read_dates(texts: Sequence[str]) -> tuple[Literal["date", "datetime"], list[float]]:
@@ -22,6 +26,14 @@ def read_dates(texts: Sequence[str]) -> tuple[Literal["date", "datetime"], list[
     if any(match and match[TIME_GROUP] for match in matches):
         return "datetime", seconds
     return "date", [float(second // 86400) for second in seconds]
+
+
+def write_time(seconds: float) -> str:
+    """Write seconds since 1970 as a time in UTC, from which read_dates() reads the same number."""
+    whole = math.floor(seconds)
+    whole, nanoseconds = divmod(min(whole * BILLION + round((seconds - whole) * BILLION), LAST), BILLION)
+    fraction = f".{nanoseconds:09}".rstrip("0") if nanoseconds else ""
+    return f"{(EPOCH + timedelta(seconds=whole)).replace(tzinfo=None).isoformat()}{fraction}Z"
 
 
 def is_date(text: str) -> bool:
