@@ -191,6 +191,10 @@ def post_worker_init(worker: Any) -> None:
         worker.log.warning("%s (%s)", error, where)
     runtime.end_where_stuck(settings.LM_MAX_SECONDS + 5)  # R stops by itself where it can
     start_traces(worker)
+    if settings.LM_PREDICTION_LOG:
+        from lm_app.monitoring import prediction_log
+
+        prediction_log.start()  # removes old files, even if nobody asks
     # What is loaded by now stays. The garbage collector need not look at it again each time a large request is read.
     gc.freeze()
 

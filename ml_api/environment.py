@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.core.exceptions import ImproperlyConfigured
 
+from lm_app.data.files import INSTALL
 from lm_app.store import signature
 from lm_app.store.names import ALLOWED_NAMES, MODEL_NAME
 from ml_api.access.keys import KeyFile, KeyRing, parsed
@@ -69,6 +71,14 @@ def one_of(name: str, allowed: Collection[str], default: str) -> str:
     value = os.environ.get(name, "") or default
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} has value {value!r}. Write one of: {', '.join(allowed)}.")
+    return value
+
+
+def log_format(name: str) -> str:
+    """Read the variable as the format of a log; raises ImproperlyConfigured where it is none that can be written."""
+    value = one_of(name, ("jsonl", "parquet"), default="jsonl")
+    if value == "parquet" and find_spec("pyarrow") is None:
+        raise ImproperlyConfigured(f"{name} is parquet, but pyarrow is missing: {INSTALL}; or write jsonl.")
     return value
 
 

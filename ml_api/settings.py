@@ -75,9 +75,9 @@ OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 APPLICATIONINSIGHTS_CONNECTION_STRING = environment.connection_string("APPLICATIONINSIGHTS_CONNECTION_STRING")
 # The folder to which what is asked and answered is written, and how.
 LM_PREDICTION_LOG = environment.folder("LM_PREDICTION_LOG")
-LM_PREDICTION_LOG_FORMAT = environment.one_of("LM_PREDICTION_LOG_FORMAT", ("jsonl", "parquet"), default="jsonl")
+LM_PREDICTION_LOG_FORMAT = environment.log_format("LM_PREDICTION_LOG_FORMAT")
 LM_PREDICTION_LOG_BYTES = environment.positive("LM_PREDICTION_LOG_BYTES", default=64 * 1024 * 1024)
-LM_PREDICTION_LOG_DAYS = environment.natural("LM_PREDICTION_LOG_DAYS", default=90)
+LM_PREDICTION_LOG_DAYS = min(environment.natural("LM_PREDICTION_LOG_DAYS", default=90), 100_000)  # so old is none
 # Who may read /metrics: nobody, all, or keys with the right to.
 LM_METRICS = environment.one_of("LM_METRICS", ("off", "open", "key"), default="off")
 # Who may ask what, and how often; without keys and limits, everybody everything. See docs/access.md.

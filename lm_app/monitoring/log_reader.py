@@ -1,105 +1,130 @@
-"""Read what prediction_log.py wrote."""
+"""Read the prediction log, also while it is written."""
 
 import gzip
-import json
 import math
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from lm_app.data.files import INSTALL
+import orjson
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from lm_app.engine.lm import Interval
 from lm_app.errors import DataError
+from lm_app.monitoring import log_files, log_parquet
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
-INPUT = "inputs."
-"""What the names of predictors begin with in Parquet."""
+Numbers = list[float | None]
+OF_ALL, OF_SOME = ("time", "request_id", "version", "interval", "level"), ("lower", "upper", "extrapolated")
+"""What a line says once for all its observations, and columns that it may have."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogTable:
-    """Observations that were asked for, one value for each in each list; None where a predictor was not asked for."""
+    """What was asked and answered: columns that have a value for each observation, in the order of the files.
+
+    `time` is ISO 8601, of the answer. None stands for a predictor that the version has not, for limits where
+    no interval was requested, and for what was not finite. But `fit` is NaN there.
+    """
 
     time: list[str] = field(default_factory=list)
+    request_id: list[str | None] = field(default_factory=list)
     version: list[str] = field(default_factory=list)
-    inputs: dict[str, list[Any]] = field(default_factory=dict)
-    fit: list[float] = field(default_factory=list)
-    extrapolated: list[bool | None] = field(default_factory=list)
-    lower: list[float | None] = field(default_factory=list)
-    upper: list[float | None] = field(default_factory=list)
-    level: list[float] = field(default_factory=list)
     interval: list[str] = field(default_factory=list)
+    level: list[float] = field(default_factory=list)
+    inputs: dict[str, list[Any]] = field(default_factory=dict)
+    """By predictor: numbers, levels as texts, logicals, dates and times as ISO 8601 has them."""
+    fit: list[float] = field(default_factory=list)
+    lower: Numbers = field(default_factory=list)
+    upper: Numbers = field(default_factory=list)
+    extrapolated: list[bool | None] = field(default_factory=list)
 
-    def add(self, entry: dict[str, Any]) -> None:
-        """Add what was asked at once. Raises KeyError, TypeError or ValueError where it is not what the log writes."""
-        rows, before = len(entry["fit"]), len(self.fit)
-        columns = {name: entry.get(name) or [None] * rows for name in ("lower", "upper", "extrapolated")}
-        inputs: dict[str, Sequence[Any]] = dict(entry["inputs"])
-        if any(len(values) != rows for values in [*columns.values(), *inputs.values()]):
-            raise ValueError("its columns differ in length")
-        self.fit.extend(math.nan if value is None else float(value) for value in entry["fit"])
+    def add(self, columns: Mapping[str, Sequence[Any]], inputs: Mapping[str, Sequence[Any]]) -> None:
+        """Add observations; `columns` are all others than `inputs`."""
+        before, rows = len(self.time), len(columns["time"])
         for name, values in columns.items():
             getattr(self, name).extend(values)
-        for name in ("time", "version", "level", "interval"):
-            getattr(self, name).extend([entry[name]] * rows)
-        for name in inputs.keys() - self.inputs.keys():
-            self.inputs[name] = [None] * before
-        for name, values in self.inputs.items():
-            values.extend(inputs.get(name, [None] * rows))
+        self.fit[before:] = [math.nan if number is None else number for number in columns["fit"]]
+        for name in inputs:
+            self.inputs.setdefault(name, [None] * before)
+        for name, column in self.inputs.items():
+            column.extend(inputs.get(name) or [None] * rows)
+
+
+class Line(BaseModel):
+    """A line of the log: a request and its answer."""
+
+    model_config = ConfigDict(strict=True)
+
+    time: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+    request_id: str | None
+    model: str
+    version: str
+    interval: Interval
+    level: float
+    rows: int
+    inputs: dict[str, list[float | str | bool | None]]
+    fit: Numbers
+    lower: Numbers | None = None
+    upper: Numbers | None = None
+    extrapolated: list[bool] | None = None
 
 
 def read_log(path: Path, model: str) -> LogTable:
-    """Read the log of a model: its folder, or one file. Raises DataError with file and line.
-
-    A line that was broken off at the end of a file, as by a killed server, is left out.
-    """
+    """Read what is logged of a model; `path` is the log's folder or one of its files. Raises DataError."""
     table = LogTable()
-    for file in _files(path, model):
-        for line, entry in _entries(file):
-            try:
-                table.add(entry)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise DataError(f"{file}, line {line}: not of a prediction log: {error}") from None
+    try:
+        if not path.is_dir():
+            _read(path, model, table)
+            return table
+        stems = log_files.stems(path / model)
+        if not stems:
+            raise DataError(f"there is no prediction log of {model!r} in {path}: no file {model}/*.jsonl or *.parquet")
+        for stem in stems:
+            for kind in log_files.KINDS:
+                with suppress(FileNotFoundError):  # it may become one of the next kind just now
+                    _read(path / model / f"{stem}{kind}", model, table)
+                    break
+    except (OSError, EOFError, zlib.error) as error:
+        where = getattr(error, "filename", None) or path
+        raise DataError(f"{where} can't be read: {getattr(error, 'strerror', None) or error}") from None
     return table
 
 
-def _files(path: Path, model: str) -> list[Path]:
-    if path.is_file():
-        return [path]
-    files = sorted(file for file in (path / model).glob("*") if file.name.endswith(SUFFIXES))
-    if not files:
-        raise DataError(f"there is no prediction log of {model!r} in {path}: no file {model}/*.jsonl or *.parquet")
-    return files
-
-
-def _entries(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield what was asked at once, with its line; a row of Parquet counts as one."""
-    if file.suffix == ".parquet":
-        yield from enumerate(_entries_of_parquet(file), start=1)
+def _read(file: Path, model: str, table: LogTable) -> None:
+    if file.name.endswith(log_files.PARQUET):
+        table.add(*log_parquet.read(file, model))
         return
-    try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
-    for line, text in enumerate(content.splitlines(keepends=True), start=1):
-        if not text.endswith(b"\n"):
-            return
-        try:
-            yield line, json.loads(text)
-        except ValueError:
-            raise DataError(f"{file}, line {line}: not JSON") from None
+    with gzip.open(file) if file.name.endswith(log_files.GZIP) else file.open("rb") as lines:
+        for number, text in enumerate(lines, start=1):
+            try:
+                line = _line(text, model)
+            except ValueError as error:
+                if text.endswith(b"\n"):
+                    raise DataError(f"{file}, line {number}: {error}") from None
+                continue  # it is the last one, and torn or not yet whole
+            rows = line.rows
+            columns: dict[str, Sequence[Any]] = {name: [getattr(line, name)] * rows for name in OF_ALL}
+            columns["fit"] = line.fit
+            for name in OF_SOME:
+                columns[name] = getattr(line, name) or [None] * rows
+            table.add(columns, line.inputs)
 
 
-def _entries_of_parquet(file: Path) -> Iterator[dict[str, Any]]:
+def _line(text: bytes, model: str) -> Line:
+    """Read one line; raises ValueError, in one line."""
     try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise DataError(f"{file} needs pyarrow: {INSTALL}") from None
-    try:
-        rows = parquet.read_table(file).to_pylist()
-    except (OSError, ArrowException) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
-    for row in rows:
-        columns = {name: [row.get(name)] for name in ("fit", "lower", "upper", "extrapolated")}
-        inputs = {name.removeprefix(INPUT): [value] for name, value in row.items() if name.startswith(INPUT)}
-        yield {**row, **columns, "inputs": inputs}
+        line = Line.model_validate(orjson.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if line.model != model:
+        raise ValueError(f"it is of model {line.model!r}, not of {model!r}")
+    lengths = {name: len(values) for name, values in line.inputs.items()} | {"fit": len(line.fit)}
+    lengths |= {name: len(values) for name in OF_SOME if (values := getattr(line, name)) is not None}
+    for name, length in lengths.items():
+        if length != line.rows:
+            raise ValueError(f"{name} has {length} values, and rows is {line.rows}")
+    return line

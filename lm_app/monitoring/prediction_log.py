@@ -1,22 +1,17 @@
-"""Write down what was asked and answered, where LM_PREDICTION_LOG names a folder.
+"""Write down what was predicted, beside serving: requests leave it in memory, and one thread writes it.
 
-A thread of its own writes, so that no answer waits for the disk. Where that is slow or full, requests are left out, and
-counted. Each worker writes files of its own, `<model>/<UTC time>-<process>.jsonl`, a line for each request, and whole
-lines only; or Parquet files, a row for each observation, at least each minute. log_reader.py reads both.
+Where the disk is slow, full or away, what comes meanwhile is dropped and counted; no answer waits.
 """
 
 import atexit
 import logging
 import os
-import re
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable
+from array import array
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,226 +19,244 @@ from django.conf import settings
 
 from lm_app.engine.lm import Prediction
 from lm_app.measured import dropped
-from lm_app.monitoring.log_reader import INPUT
-from lm_app.predict.check import Observations, extrapolated
+from lm_app.monitoring import log_files, log_parquet
+from lm_app.predict.check import Observations
+from lm_app.schemas import Options
 from lm_app.store.version import LoadedModel
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES_WAITING = 16 * 1024 * 1024
-SECONDS_TOGETHER, SECONDS_TO_END = 0.2, 1.5
-"""For how long entries are gathered to be written at once; how long the end of the process waits for the last."""
-MOST_ROWS, MOST_SECONDS = 50_000, 60
-"""Of a file of Parquet."""
-NAME = re.compile(r"([0-9]{8}T[0-9]{6})\.[0-9]{6}Z-[0-9]+\.(jsonl|parquet)")
+SECONDS_BETWEEN_WRITES = 0.05
+"""So short that a batch of small requests takes Python from others for some ms only."""
+SECONDS_TO_END = 2
+MOST_BYTES_WAITING = 32 * 1024 * 1024
+BYTES_AT_ONCE = 1024 * 1024
+SMALL, BYTES_OF_FLOAT = 1000, 32
+"""About what one request takes in memory, and what a number in a list does."""
+BETWEEN_PARQUET = timedelta(hours=1)
+LEFT_BEHIND = timedelta(days=2)
+"""So old a file of JSON lines has no process that writes it."""
 
 
 class Entry(NamedTuple):
     """A request that was answered."""
 
-    time: datetime
+    time: float
     request_id: str | None
     model: LoadedModel
-    observations: Observations
-    prediction: Prediction
+    options: Options
+    columns: "list[array[float]]"
+    fit: list[float]
+    lower: list[float] | None
+    upper: list[float] | None
+    extrapolated: list[bool] | None
+    size: int
 
-    def size(self) -> int:
-        """Estimate the bytes that it takes."""
-        return 500 + 8 * len(self.prediction.fit) * (len(self.observations.columns) + 3)
-
-    def as_json(self) -> dict[str, Any]:
-        """Make a line of the log."""
-        model, observations, prediction = self.model, self.observations, self.prediction
-        line = {
-            "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    def line(self) -> bytes:
+        """Write it as a line of JSON. What is not finite is null."""
+        model, moment = self.model, datetime.fromtimestamp(self.time, timezone.utc)
+        line: dict[str, Any] = {
+            "time": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "request_id": self.request_id,
             "model": model.name,
             "version": model.version,
-            "interval": observations.options.interval,
-            "level": observations.options.level,
-            "rows": len(prediction.fit),
+            "interval": self.options.interval,
+            "level": self.options.level,
+            "rows": len(self.fit),
             "inputs": {
                 predictor.name: predictor.to_json(column)
-                for predictor, column in zip(model.predictors, observations.columns, strict=False)
+                for predictor, column in zip(model.predictors, self.columns, strict=False)  # there may be none
             },
-            "fit": prediction.fit,
-            "extrapolated": extrapolated(model.predictors, observations.columns),
+            "fit": self.fit,
         }
-        if prediction.lower is not None:
-            line |= {"lower": prediction.lower, "upper": prediction.upper}
-        return line
+        if self.lower is not None:
+            line |= {"lower": self.lower, "upper": self.upper}
+        line["extrapolated"] = self.extrapolated or [False] * len(self.fit)  # else these would have been refused
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def record(request_id: str | None, model: LoadedModel, observations: Observations, prediction: Prediction) -> None:
-    """Have a request written down, soon; leave it out where too many wait for that."""
-    _log().put(Entry(datetime.now(timezone.utc), request_id, model, observations, prediction))
+class File(NamedTuple):
+    """A file of JSON lines that this process writes. It is opened for each write, and may be gone by then."""
+
+    path: Path
+    begun: datetime
+
+    def append(self, content: bytes) -> int:
+        """Append whole lines, or nothing; returns the file's size. Raises OSError."""
+        self.path.parent.mkdir(0o750, exist_ok=True)  # not the log's folder: where that is away, it may be a mount
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            size = os.fstat(descriptor).st_size
+            written = 0
+            try:
+                while written < len(content):  # it stops early where the disk is full; the next time says why
+                    written += os.write(descriptor, content[written:])
+            except OSError:
+                os.ftruncate(descriptor, size)
+                if not size:
+                    self.path.unlink()
+                raise
+            return size + written
+        finally:
+            os.close(descriptor)
 
 
 class PredictionLog:
-    """The queue, and the thread that writes."""
+    """The log of one process."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin."""
-        self._queue: SimpleQueue[Entry] = SimpleQueue()
-        self._waiting, self._counting, self._ends = 0, threading.Lock(), threading.Event()
-        self._write: _Lines | _Parquet = (
-            _Parquet(folder) if settings.LM_PREDICTION_LOG_FORMAT == "parquet" else _Lines(folder)
-        )
-        self._folder, self._next_removal = folder, 0.0
+    def __init__(self) -> None:
+        """Start its thread."""
+        self.folder = Path(settings.LM_PREDICTION_LOG)
+        self.is_parquet = settings.LM_PREDICTION_LOG_FORMAT == "parquet"
+        if self.is_parquet:
+            log_parquet.prepare()
+        self._lock = threading.Lock()
+        self._waiting: list[Entry] = []
+        self._bytes_waiting = 0
+        self._files: dict[tuple[str, str], File] = {}
+        self._cleaned: date | None = None
+        self._dropped, self._warned = 0, -60.0
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
         self._thread.start()
-        atexit.register(self.end)
 
-    def put(self, entry: Entry) -> None:
-        """Add a request."""
-        size = entry.size()
-        with self._counting:
-            is_room = self._waiting == 0 or self._waiting + size <= MOST_BYTES_WAITING
-            self._waiting += size if is_room else 0
-        if is_room:
-            self._queue.put(entry)
-        else:
-            _drop(1, "it writes more slowly than requests come")
+    def add(self, entry: Entry) -> None:
+        """Have an entry written, unless too much waits already."""
+        with self._lock:
+            is_room = not self._bytes_waiting or self._bytes_waiting + entry.size <= MOST_BYTES_WAITING
+            if is_room:
+                self._waiting.append(entry)
+                self._bytes_waiting += entry.size
+        if not is_room:
+            self._drop(1, "the disk is too slow")
 
     def end(self) -> None:
-        """Write what is left."""
-        self._ends.set()
+        """Write what waits; but a disk that does not take it holds up the end of the process for a moment only."""
+        self._ending.set()
         self._thread.join(SECONDS_TO_END)
 
     def _run(self) -> None:
-        is_last = False
-        while not is_last:
-            is_last = self._ends.wait(SECONDS_TOGETHER)
-            by_model = defaultdict[str, list[Entry]](list)
-            with suppress(Empty):
-                while True:
-                    entry = self._queue.get_nowait()
-                    by_model[entry.model.name].append(entry)
-            for model, entries in by_model.items():
-                try:
-                    self._write.add(model, entries)
-                except OSError as error:
-                    _drop(len(entries), str(error))
-                with self._counting:
-                    self._waiting -= sum(entry.size() for entry in entries)
-            self._write.flush(is_last)
-            if time.monotonic() > self._next_removal:
-                self._next_removal = time.monotonic() + 24 * 60 * 60
-                _remove_old(self._folder)
+        is_ending = False
+        while not is_ending:
+            is_ending = self._ending.wait(SECONDS_BETWEEN_WRITES)
+            self._write_waiting()
+            self._close_files(log_files.now(), all_of_them=is_ending)
 
-
-class _Lines:
-    """Writes JSON lines."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, tuple[int, str, int]] = {}
-        """By model: the file, its day and its size."""
-
-    def add(self, model: str, entries: Iterable[Entry]) -> None:
-        """Write entries by one call; raises OSError where they are not, or not all, on the disk."""
-        lines = b"".join(orjson.dumps(entry.as_json(), option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
-        today = datetime.now(timezone.utc).date().isoformat()
-        file, day, size = self._files.pop(model, (-1, "", 0))
-        if file >= 0 and (day != today or size >= settings.LM_PREDICTION_LOG_BYTES):
-            os.close(file)
-            file = -1
-        if file < 0:
-            file, size = (
-                os.open(_new_file(self._folder, model, "jsonl"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640),
-                0,
-            )
-        try:
-            written = os.write(file, lines)
-            if written < len(lines):
-                raise OSError(f"{written} of {len(lines)} bytes were written; is the disk full?")
-        except OSError:
-            os.close(file)  # what was written of a line ends this file, so that readers know
-            raise
-        self._files[model] = file, today, size + written
-
-    def flush(self, is_last: bool) -> None:
-        """Do nothing: all is written."""
-
-
-class _Parquet:
-    """Gathers observations, and writes files of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._began = folder, time.monotonic()
-        self._rows = defaultdict[str, list[dict[str, Any]]](list)
-        self._requests = defaultdict[str, int](int)
-
-    def add(self, model: str, entries: Iterable[Entry]) -> None:
-        """Gather entries."""
+    def _write_waiting(self) -> None:
+        with self._lock:
+            entries, self._waiting = self._waiting, []
+        lines: dict[tuple[str, str], list[bytes]] = {}
+        size = 0
         for entry in entries:
-            self._requests[model] += 1
-            self._rows[model] += _rows(entry.as_json())
+            line = entry.line()
+            lines.setdefault((entry.model.name, entry.model.version), []).append(line)
+            size += len(line)
+            if size > BYTES_AT_ONCE:
+                self._write(lines)
+                size = 0
+        self._write(lines)
+        with self._lock:
+            self._bytes_waiting -= sum(entry.size for entry in entries)
 
-    def flush(self, is_last: bool) -> None:
-        """Write what is enough, or old enough; all where it is the last time."""
-        is_due = is_last or time.monotonic() - self._began > MOST_SECONDS
-        for model, rows in list(self._rows.items()):
-            if is_due or len(rows) >= MOST_ROWS:
-                try:
-                    _write_parquet(_new_file(self._folder, model, "parquet"), rows)
-                except OSError as error:
-                    _drop(self._requests[model], str(error))
-                del self._rows[model], self._requests[model]
-        if is_due:
-            self._began = time.monotonic()
+    def _write(self, lines: dict[tuple[str, str], list[bytes]]) -> None:
+        for key, of_version in lines.items():
+            if key not in self._files:
+                now = log_files.now()
+                self._files[key] = File(log_files.new_file(self.folder / key[0], now, os.getpid()), now)
+            try:
+                size = self._files[key].append(b"".join(of_version))
+            except OSError as error:
+                del self._files[key]
+                self._drop(len(of_version), f"{error.strerror} ({error.filename or self.folder})")
+            else:
+                if size >= settings.LM_PREDICTION_LOG_BYTES:
+                    self._close(key)
+        lines.clear()
+
+    def _drop(self, requests: int, why: str) -> None:
+        """Count what is not written, and say so once a minute."""
+        now = time.monotonic()
+        with self._lock:
+            self._dropped += requests
+            is_time = now >= self._warned + 60
+            if is_time:
+                self._warned = now
+        for tell in dropped:
+            tell(requests)
+        if is_time:
+            logger.warning("the prediction log leaves out requests, %d of this process by now: %s", self._dropped, why)
+
+    def _close_files(self, now: datetime, all_of_them: bool) -> None:
+        """Close files that are old, and once a day look for those that are far older."""
+        for key, file in tuple(self._files.items()):
+            is_old = file.begun.date() != now.date() or (self.is_parquet and now - file.begun >= BETWEEN_PARQUET)
+            if is_old or all_of_them:
+                self._close(key)
+        if self._cleaned != now.date():
+            self._cleaned = now.date()
+            try:
+                self._clean(now)
+            except OSError as error:
+                logger.warning("the prediction log: old files can't be removed: %s", error)
+
+    def _close(self, key: tuple[str, str]) -> None:
+        """Write no more to a file."""
+        file = self._files.pop(key)
+        if self.is_parquet:
+            to_parquet(file.path)
+
+    def _clean(self, now: datetime) -> None:
+        """Remove files that have been kept long enough, and make Parquet of what a killed process left behind."""
+        days = settings.LM_PREDICTION_LOG_DAYS
+        for folder in log_files.folders(self.folder):
+            for file in log_files.begun_before(folder, now - timedelta(days)) if days else ():
+                file.unlink(missing_ok=True)  # another process may just do it
+            if self.is_parquet:
+                for file in log_files.begun_before(folder, now - LEFT_BEHIND):
+                    if file.name.endswith(log_files.LINES):
+                        to_parquet(file)
 
 
-def _rows(line: dict[str, Any]) -> list[dict[str, Any]]:
-    """Make a row for each observation."""
-    of_all = {name: line[name] for name in ("time", "request_id", "version", "interval", "level")}
-    columns = {f"{INPUT}{name}": values for name, values in line["inputs"].items()}
-    columns |= {name: line.get(name) or [None] * line["rows"] for name in ("fit", "lower", "upper", "extrapolated")}
-    return [of_all | dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+def to_parquet(file: Path) -> None:
+    """Make Parquet of a file; where that can't be, it stays as it is, and can be read as well."""
+    try:
+        with suppress(FileNotFoundError):  # another process has just done it
+            log_parquet.write(file)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        logger.warning("the prediction log: %s stays, as no Parquet can be made of it: %s", file, error)
 
 
-def _write_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    names = dict.fromkeys(name for row in rows for name in row)
-    numbers = {name: pyarrow.float64() for name in ("fit", "lower", "upper", "level")}
-    columns = {name: pyarrow.array([row.get(name) for row in rows], numbers.get(name)) for name in names}
-    part = file.with_name(f".{file.name}")
-    with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o640)) as stream:
-        parquet.write_table(pyarrow.table(columns), stream)
-    part.replace(file)
-
-
-def _new_file(folder: Path, model: str, suffix: str) -> Path:
-    (folder / model).mkdir(mode=0o750, exist_ok=True)
-    return folder / model / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.{suffix}"
-
-
-def _remove_old(folder: Path) -> None:
-    """Remove the files that are older than LM_PREDICTION_LOG_DAYS, by their names, and nothing else."""
-    if not settings.LM_PREDICTION_LOG_DAYS:
-        return
-    oldest = datetime.now(timezone.utc) - timedelta(days=settings.LM_PREDICTION_LOG_DAYS)
-    for file in folder.glob("*/*"):
-        if (name := NAME.fullmatch(file.name)) and name[1] < f"{oldest:%Y%m%dT%H%M%S}":
-            with suppress(OSError):  # another worker was first
-                file.unlink()
-
-
-def _drop(requests: int, why: str) -> None:
-    for tell in dropped:
-        tell(requests)
-    logger.error("the prediction log leaves out %d requests: %s", requests, why)
-
-
-_logs: dict[int, PredictionLog] = {}  # by process: a thread does not survive a fork
+_log: PredictionLog | None = None
 _starting = threading.Lock()
 
 
-def _log() -> PredictionLog:
-    if (log := _logs.get(os.getpid())) is None:
-        with _starting:
-            log = _logs.get(os.getpid()) or PredictionLog(Path(settings.LM_PREDICTION_LOG))
-            _logs[os.getpid()] = log
-    return log
+def start() -> PredictionLog:
+    """Start the log of this process, if it has not started: after the fork, as threads do not come along."""
+    global _log
+    with _starting:
+        if _log is None:
+            _log = PredictionLog()
+            atexit.register(_log.end)
+        return _log
+
+
+def record(request_id: str | None, model: LoadedModel, observations: Observations, prediction: Prediction) -> None:
+    """Have an answer written down, or drop it; returns at once."""
+    fit, lower, upper = prediction[:3]
+    if not fit:  # all of the request was answered by null
+        return
+    numbers = len(fit) * (len(observations.columns) + 2)
+    start().add(
+        Entry(
+            time.time(),
+            request_id,
+            model,
+            observations.options,
+            observations.columns,
+            fit,
+            lower,
+            upper,
+            observations.extrapolated,
+            SMALL + BYTES_OF_FLOAT * numbers,
+        )
+    )

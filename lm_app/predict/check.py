@@ -72,7 +72,7 @@ def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
             name: [None if value is MISSING else value for value in values] for name, values in frame.given.items()
         }
     if question.options.extrapolation == "flag":
-        observations.extrapolated = extrapolated(predictors, observations.columns)
+        observations.extrapolated = _extrapolated(predictors, observations.columns)
     return observations
 
 
@@ -104,7 +104,7 @@ def _check_clashes(question: Question) -> None:
             question.errors.add([where, name], msg)
 
 
-def extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[float]"]) -> list[bool]:
+def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[float]"]) -> list[bool]:
     """Tell which observations are outside the training ranges."""
     inside = [
         [True] * len(column) if predictor.are_inside(column) else [predictor.are_inside([value]) for value in column]

@@ -44,6 +44,9 @@ WRONG = [
     ("LOG_FORMAT", "xml", "LOG_FORMAT has value 'xml'. Write one of: json, text."),
     ("LM_MAX_ROWS", "-3", f"LM_MAX_ROWS has value '-3'. {WHOLE.format(0)}"),
     ("LM_METRICS", "yes", "LM_METRICS has value 'yes'. Write one of: off, open, key."),
+    ("LM_PREDICTION_LOG", "/no/log", "LM_PREDICTION_LOG has value '/no/log'. Not a folder that can be written: make it "
+     "first."),
+    ("LM_PREDICTION_LOG_FORMAT", "csv", "LM_PREDICTION_LOG_FORMAT has value 'csv'. Write one of: jsonl, parquet."),
     ("LM_TRAINING_SECONDS", "1.5", f"LM_TRAINING_SECONDS has value '1.5'. {WHOLE.format(-1)}"),
     ("LM_SIGNING_KEY", "secret", f"LM_SIGNING_KEY is not a private Ed25519 key, 64 characters of base64. {KEYS}"),
     *(("OTEL_EXPORTER_OTLP_ENDPOINT", wrong, f"OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: {URL}")

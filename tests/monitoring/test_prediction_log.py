@@ -1,293 +1,363 @@
-"""What is asked and answered is written down, to the last bit, and no answer waits for it."""
+"""What was asked and answered stands in the log, exactly; and where that can't be written, serving goes on."""
 
-import gzip
 import json
-import math
 import os
-import resource
+import random
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
-from array import array
-from concurrent.futures import ThreadPoolExecutor
+import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
+import pandas  # type: ignore[import-untyped]
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
-from hypothesis import given
-from hypothesis import strategies as st
 from pytest_django import Settings
 
-from lm_app.errors import DataError
-from lm_app.measured import dropped
-from lm_app.monitoring import prediction_log
+from lm_app.monitoring import log_files, prediction_log
 from lm_app.monitoring.log_reader import read_log
-from lm_app.predictors import Date, DateTime, Factor, Logical, Numeric, Predictor
-from lm_app.training.update import update
 from ml_api import environment
-from tests.conftest import Server, StartServer, write_model
+from tests.conftest import ROOT, Server, StartServer, live_version, runscript, write_model
+from tests.deploy.test_worker import wait_until
+from tests.monitoring.conftest import Logged
+from tests.predict.test_kinds import COLUMNS, PATH, post_to
+from tests.predict.test_kinds import serve as publish_kinds
 
-KINDS: list[tuple[Predictor, st.SearchStrategy[float]]] = [
-    (Numeric("x", None, 0, 1), st.floats(allow_nan=False, allow_infinity=False)),
-    (Factor("x", None, ["a", "b ", "c"]), st.sampled_from([1.0, 2.0, 3.0])),
-    (Logical("x", None), st.sampled_from([0.0, 1.0])),
-    (Date("x", None, "2020-01-01", "2021-01-01"), st.integers(-700_000, 2_900_000).map(float)),
-    (DateTime("x", None, "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"), st.integers(-(10**9), 10**10).map(float)),
-]
-
-
-@pytest.mark.parametrize(("predictor", "values"), KINDS, ids=lambda kind: type(kind).__name__)
-def test_each_predictor_reads_what_it_writes(predictor: Predictor, values: st.SearchStrategy[float]) -> None:
-    @given(st.lists(values, min_size=1))
-    def check(numbers: list[float]) -> None:
-        assert list(predictor.from_json(predictor.to_json(array("d", numbers))) or []) == numbers
-
-    check()
+NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-(\d+)\.(jsonl|parquet)")
+ONE, MANY = "/lm/api/predict?distance={}", "/lm/api/predict"
 
 
-@pytest.fixture
-def log(tmp_path: Path, settings: Settings) -> Path:
-    folder = tmp_path / "log"
-    folder.mkdir()
-    settings.LM_PREDICTION_LOG = str(folder)
-    return folder
+def files_of(log: Path, model: str = "timedistance") -> list[Path]:
+    return sorted((log / model).glob("*"))
 
 
-@pytest.fixture(autouse=True)
-def begin_anew() -> None:
-    prediction_log._logs.clear()
+def ask(server: Server, numbers: list[float]) -> list[float]:
+    """The predictions for these numbers, each asked by itself."""
+    return [json.loads(server.get(ONE.format(number) + "&extrapolation=flag"))["fit"] for number in numbers]
 
 
-def end() -> None:
-    for log in prediction_log._logs.values():
-        log.end()
-    prediction_log._logs.clear()
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_what_was_asked_of_two_workers_is_in_the_log(serve: StartServer, log: Path, models: Path, form: str) -> None:
+    numbers = [20.0, *(random.uniform(-1e3, 1e3) for _ in range(39))]
+    variables = {"LM_PREDICTION_LOG": str(log), "LM_PREDICTION_LOG_FORMAT": form, "WEB_CONCURRENCY": "2"}
+    with serve("gunicorn", **variables) as server:
+        workers = server.workers()
+        begun = datetime.now(timezone.utc).isoformat()
+        fits = ask(server, numbers)
+        wait_until(lambda: lines_in(log) == 40)
+        assert len(read_log(log, "timedistance").time) == 40  # at any time
+        assert server.interrupt() < 10
+        assert "Traceback" not in server.log.read_text()
+    names = [NAME.fullmatch(file.name) for file in files_of(log)]
+    assert {name[2] for name in names if name} == {form}
+    assert {int(name[1]) for name in names if name} <= workers
+    assert len(names) <= 2
+    assert all(file.stat().st_mode & 0o777 in (0o640, 0o600) for file in files_of(log))
+    table = read_log(log, "timedistance")
+    order = sorted(range(40), key=lambda row: table.time[row])
+    assert [(table.inputs["distance"][row], table.fit[row]) for row in order] == list(zip(numbers, fits, strict=True))
+    assert begun[:19] <= min(table.time)
+    assert set(table.version) == {live_version(models)}
+    assert (set(table.interval), set(table.level)) == ({"none"}, {0.95})
+    assert (set(table.lower), set(table.upper)) == ({None}, {None})
+    assert {True, False} == set(table.extrapolated)
 
 
-def ask(client: Client, route: str, body: Any = None) -> Any:
-    if body is None:
-        return client.get(route).json()
-    return client.post(route, json.dumps(body), content_type="application/json").json()
-
-
-ROWS: dict[str, list[Any]] = {"wt": [2.6, 3.1, 9.9], "qsec": [17, 18.3, 19], "am": ["manual", "automatic", "manual"]}
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_what_was_asked_stands_there_to_the_last_bit(
-    kind: str, client: Client, shipped_models: Path, log: Path, settings: Settings
-) -> None:
-    settings.LM_PREDICTION_LOG_FORMAT = kind
-    one = ask(client, "/lm/api/models/mtcars/predict?wt=2,7&qsec=17&am=manual")
-    many = ask(client, "/lm/api/models/mtcars/predict?extrapolation=flag&interval=prediction&level=0.9", ROWS)
-    assert client.get("/lm/api/models/mtcars/predict?wt=x").status_code == 422
-    assert ask(client, "/lm/api/predict/29.5") == 47.736486
-    time.sleep(0.5)  # it is written now, or gathered
-    end()
-    table = read_log(log, "mtcars")
-    assert table.inputs == {"wt": [2.7, *ROWS["wt"]], "qsec": [17, *ROWS["qsec"]], "am": ["manual", *ROWS["am"]]}
-    assert table.fit == [one["fit"], *many["predictions"]["fit"]]
-    assert table.lower == [None, *many["predictions"]["lower"]]
-    assert table.upper == [None, *many["predictions"]["upper"]]
-    assert table.extrapolated == [False, *many["predictions"]["extrapolated"]]
-    assert table.level == [0.95, 0.9, 0.9, 0.9]
-    assert table.interval == ["none"] + ["prediction"] * 3
-    assert set(table.version) == {one["version"]}
-    assert table.time == sorted(table.time) and table.time[0].endswith("Z")
-    assert read_log(next((log / "timedistance").iterdir()), "timedistance").fit == [47.7364864864865]
-    [file] = (log / "mtcars").iterdir()
-    assert file.suffix == f".{kind}"
-    assert file.stat().st_mode & 0o007 == 0
-
-
-def test_all_kinds_of_predictors_and_numbers(client: Client, models: Path, log: Path) -> None:
-    rows = "\n".join(
-        f"{i % 7 + i / 10},{'yes' if i % 3 else 'no'},{'TRUE' if i % 2 else 'FALSE'},2024-01-{i + 1:02},{i + 1}"
-        for i in range(25)
-    )
-    write_model(
-        models,
-        name="kinds",
-        formula="y ~ log(x) + answer + fast + day",
-        rows=f"y,answer,fast,day,x\n{rows}\n",
-    )
-    update("kinds")
-    asked: dict[str, list[Any]] = {
-        "x": [0, 2],
-        "answer": ["no", "yes"],
-        "fast": [True, False],
-        "day": ["2024-01-03", "2024-01-04"],
+def test_a_line_says_what_the_answer_said(client: Client, models: Path, log: Path, logged: Logged) -> None:
+    options = "?interval=prediction&level=0.9&extrapolation=flag&on_error=null"
+    answer = post_to(client, MANY + options, {"distance": [29.5, None, 1000]}).json()
+    logged()
+    [file] = files_of(log)
+    line = json.loads(file.read_text())
+    time = line.pop("time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time)
+    assert line == {
+        "request_id": None,
+        "model": "timedistance",
+        "version": answer["version"],
+        "interval": "prediction",
+        "level": 0.9,
+        "rows": 2,
+        "inputs": {"distance": [29.5, 1000.0]},
+        **{name: [values[0], values[2]] for name, values in answer["predictions"].items()},
     }
-    ask(client, "/lm/api/models/kinds/predict?extrapolation=flag", asked)
-    ask(client, "/lm/api/models/kinds/predict?on_error=null", [{**{k: v[1] for k, v in asked.items()}, "x": "?"}])
-    end()
-    table = read_log(log, "kinds")
-    assert table.inputs == asked
-    assert math.isnan(table.fit[0])
-    assert table.extrapolated == [True, False]
+    assert list(line)[-4:] == ["fit", "lower", "upper", "extrapolated"]
 
 
-def test_two_workers_under_load_write_each_request_once(serve: StartServer, tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
-    with serve("gunicorn", WEB_CONCURRENCY="2", LM_PREDICTION_LOG=str(tmp_path / "log")) as server:
-        distances = [5 + i / 100 for i in range(400)]
-        with ThreadPoolExecutor(8) as clients:
-            list(clients.map(lambda d: server.get(f"/lm/api/predict/{d}"), distances))
-        assert server.interrupt() < 5
-    table = read_log(tmp_path / "log", "timedistance")
-    assert sorted(table.inputs["distance"]) == distances
-    first = json.loads(next((tmp_path / "log" / "timedistance").iterdir()).read_text().partition("\n")[0])
-    assert len(first["request_id"]) == 32
+def test_the_request_id_is_written(client: Client, models: Path, logged: Logged) -> None:
+    client.get(ONE.format(29.5), **{"ml_api.request_id": "abc"})  # type: ignore[arg-type]
+    assert logged().request_id == ["abc"]
 
 
-def requests_of(server: Server, count: int) -> float:
-    """The seconds of the longest of so many predictions."""
-    longest = 0.0
-    for _ in range(count):
-        began = time.monotonic()
-        assert server.get("/lm/api/predict/29.5") == b"47.736486"
-        longest = max(longest, time.monotonic() - began)
-    return longest
+def test_what_was_not_answered_is_not_in_the_log(client: Client, models: Path, log: Path, logged: Logged) -> None:
+    assert client.get(ONE.format("many")).status_code == 422
+    assert client.get(ONE.format(1000)).status_code == 422
+    assert post_to(client, f"{MANY}?on_error=null", {"distance": [None]}).status_code == 200
+    assert client.get("/lm/api").status_code == 200
+    assert not list(log.iterdir())
+    client.get("/lm/api/predict/29.5")
+    assert logged().fit == [pytest.approx(47.736486)]
 
 
-def wait_for(text: str, server: Server) -> None:
-    deadline = time.monotonic() + 20
-    while text not in server.log.read_text():
-        assert time.monotonic() < deadline, server.log.read_text()[-2000:]
-        time.sleep(0.05)
-
-
-def test_a_full_disk_stops_no_answer_and_what_it_leaves_out_is_counted(serve: StartServer, tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
-    # a file may have 8 KB: of a longer write, so much is written
-    variables = {"LM_PREDICTION_LOG": str(tmp_path / "log"), "GUNICORN_CMD_ARGS": "--access-logfile /dev/null"}
-    with serve("gunicorn default", prefix="prlimit --fsize=8192", **variables) as server:
-        assert requests_of(server, 100) < 5
-        wait_for("the prediction log leaves out", server)
-        assert requests_of(server, 5) < 5
-    files = list((tmp_path / "log" / "timedistance").iterdir())
-    assert all(file.stat().st_size <= 8192 for file in files)
-    for file in files:
-        read_log(file, "timedistance")  # a line that was broken off is left out
-
-
-def test_of_a_line_that_is_not_all_written_the_request_is_left_out(
-    client: Client, shipped_models: Path, log: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_all_kinds_of_predictors_are_written_as_they_were_sent(
+    models: Path, client: Client, settings: Settings, logged: Logged, form: str
 ) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for _ in range(4):
-        ask(client, "/lm/api/predict/29.5")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400, limits[1]))
-    try:
-        end()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "bytes were written; is the disk full?" in caplog.text
-    assert len(read_log(log, "timedistance").fit) < 4
+    settings.LM_PREDICTION_LOG_FORMAT = form
+    publish_kinds(models, f"y ~ {' + '.join(COLUMNS)}", *COLUMNS)
+    fits = post_to(client, PATH, COLUMNS).json()["predictions"]["fit"]
+    table = logged("kinds")
+    assert table.inputs == COLUMNS
+    assert table.fit == fits
+    assert set(map(type, table.inputs["on"])) == {bool}
 
 
-def test_parquet_needs_pyarrow(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    (log / "a.parquet").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a\.parquet needs pyarrow: "):
-        read_log(log / "a.parquet", "cars")
-
-
-def test_a_slow_disk_stops_no_answer(client: Client, shipped_models: Path, log: Path, settings: Settings) -> None:
-    counted: list[int] = []
-    dropped.append(counted.append)
-    real = prediction_log.MOST_BYTES_WAITING
-    try:
-        prediction_log.MOST_BYTES_WAITING = 1200
-        for _ in range(5):
-            ask(client, "/lm/api/predict/29.5")  # all within the time in which entries are gathered
-        end()
-    finally:
-        prediction_log.MOST_BYTES_WAITING = real
-        dropped.remove(counted.append)
-    assert sum(counted) + len(read_log(log, "timedistance").fit) == 5
-    assert sum(counted) > 0
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_a_removed_folder_stops_no_answer(
-    kind: str, client: Client, shipped_models: Path, log: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_model_without_predictors_and_a_number_that_is_none(
+    models: Path, client: Client, settings: Settings, logged: Logged, form: str
 ) -> None:
-    settings.LM_PREDICTION_LOG_FORMAT = kind
+    settings.LM_PREDICTION_LOG_FORMAT = form
+    publish_kinds(models, "y ~ 1")
+    post_to(client, PATH, [{}, {}])
+    table = logged("kinds")
+    assert (table.inputs, len(table.fit)) == ({}, 2)
+    publish_kinds(models, "y ~ log(x - 1)", "x")
+    assert post_to(client, f"{PATH}?extrapolation=flag", {"x": [0.5, 2]}).json()["predictions"]["fit"][0] is None
+    table = logged("kinds")
+    assert table.inputs == {"x": [None, None, 0.5, 2]}
+    assert [fit == fit for fit in table.fit] == [True, True, False, True]
+
+
+def test_parquet_has_a_row_for_each_observation(
+    models: Path, client: Client, settings: Settings, log: Path, logged: Logged
+) -> None:
+    settings.LM_PREDICTION_LOG_FORMAT = "parquet"
+    rows = "time,fit,y\n" + "".join(f"{i},{i % 7},{i * i % 11}\n" for i in range(20))
+    write_model(models, formula="y ~ time + fit", rows=rows, name="clash")  # names that the log has, too
+    runscript("update_lm", "clash")
+    path = "/lm/api/models/clash/predict"
+    fits = [post_to(client, path, [{"time": 1, "fit": 2}]).json()["predictions"][0]["fit"]]
+    answer = post_to(client, f"{path}?interval=confidence", {"time": [3, 4], "fit": [5, 6]}).json()["predictions"]
+    table = logged("clash")
+    assert table.inputs == {"time": [1, 3, 4], "fit": [2, 5, 6]}
+    [file] = files_of(log, "clash")
+    frame = pandas.read_parquet(file)
+    own = ["time", "request_id", "version", "interval", "level"], ["fit", "lower", "upper", "extrapolated"]
+    assert list(frame.columns) == [*own[0], "inputs.time", "inputs.fit", *own[1]]
+    assert frame["fit"].tolist() == fits + answer["fit"] == table.fit
+    assert frame["lower"].tolist()[1:] == answer["lower"]
+    assert frame["lower"].isna().tolist() == [True, False, False]
+    assert frame["extrapolated"].tolist() == [False] * 3
+    assert str(frame["time"].dtype) == "datetime64[us, UTC]"
+    assert frame["time"][0].strftime("%Y-%m-%dT%H:%M:%S.%fZ") == table.time[0]
+
+
+def test_a_file_is_closed_at_its_size_and_each_day(
+    models: Path, client: Client, settings: Settings, log: Path, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LM_PREDICTION_LOG_BYTES = 300  # of two lines
+    for number in range(5):
+        client.get(ONE.format(20 + number))
+        wait_until(lambda so_far=number + 1: lines_in(log) == so_far)  # type: ignore[misc]
+    assert [len(file.read_text().splitlines()) for file in files_of(log)] == [2, 2, 1]
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    monkeypatch.setattr(log_files, "now", lambda: tomorrow)
+    time.sleep(3 * prediction_log.SECONDS_BETWEEN_WRITES)
+    client.get(ONE.format(25))
+    assert logged().inputs == {"distance": [20, 21, 22, 23, 24, 25]}
+    assert files_of(log)[-1].name.startswith(tomorrow.strftime("%Y%m%dT"))
+
+
+def lines_in(log: Path) -> int:
+    return sum(len(file.read_text().splitlines()) for file in files_of(log))
+
+
+def test_parquet_is_made_of_an_hour(
+    models: Path, client: Client, settings: Settings, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LM_PREDICTION_LOG_FORMAT = "parquet"
+    noon = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+    monkeypatch.setattr(log_files, "now", lambda: noon)
+    client.get(ONE.format(20))
+    wait_until(lambda: [file.suffix for file in files_of(log)] == [".jsonl"])
+    monkeypatch.setattr(log_files, "now", lambda: noon + timedelta(hours=1))
+    wait_until(lambda: [file.suffix for file in files_of(log)] == [".parquet"])
+
+
+def aged(log: Path, days: float, kind: str = "jsonl", content: str = "") -> Path:
+    """A file of a process that ended some days ago."""
+    begun = datetime.now(timezone.utc) - timedelta(days=days)
+    file = log_files.new_file(log / "timedistance", begun, 1).with_suffix(f".{kind}")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    return file
+
+
+@pytest.mark.parametrize(("days", "removed"), [(90, 4), (200, 0), (0, 0)])
+def test_old_files_are_removed_and_nothing_else(
+    models: Path, client: Client, settings: Settings, log: Path, logged: Logged, days: int, removed: int
+) -> None:
+    settings.LM_PREDICTION_LOG_DAYS = days
+    old = [aged(log, 91, kind) for kind in ("jsonl", "jsonl.gz", "parquet", "parquet-17")]
+    others = [aged(log, 89), aged(log, 91, "csv"), log / "timedistance" / "notes.jsonl", log / old[0].name]
+    for file in others:
+        file.touch()
+        os.utime(file, (0, 0))
+    client.get(ONE.format(20))
+    prediction_log.start().end()
+    assert all(file.exists() for file in others)
+    assert sum(not file.exists() for file in old) == removed
+
+
+def test_parquet_is_made_of_what_a_killed_process_left(
+    models: Path, client: Client, settings: Settings, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get(ONE.format(20))
+    prediction_log.start().end()
+    [file] = files_of(log)
+    whole = file.read_text()
+    file.rename(aged(log, 3, content=""))
+    left, damaged, recent = aged(log, 3, content=whole + whole[:50]), aged(log, 4, content="{}\n"), aged(log, 1)
+    done = aged(log, 5, "parquet")
+    prediction_log._log = None
+    settings.LM_PREDICTION_LOG_FORMAT = "parquet"
+    prediction_log.start().end()
+    assert not left.exists()
+    assert read_log(left.with_suffix(".parquet"), "timedistance").fit == [pytest.approx(34.256757)]
+    assert damaged.exists()
+    assert recent.exists() and done.exists()
+    assert f"{damaged} stays, as no Parquet can be made of it" in caplog.text
+
+
+def test_a_killed_worker_leaves_what_can_be_read(serve: StartServer, log: Path) -> None:
+    numbers = [20 + number / 7 for number in range(30)]
+    with serve("gunicorn", LM_PREDICTION_LOG=str(log)) as server:
+        [worker] = server.workers()
+        fits = ask(server, numbers)
+        wait_until(lambda: lines_in(log) == 30)
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: bool(server.workers() - {worker}))
+        wait_until_answered(server)
+        assert server.interrupt() < 10
+    table = read_log(log, "timedistance")
+    assert (table.inputs["distance"][:30], table.fit[:30]) == (numbers, fits)
+    assert len(table.time) == 31
+    assert len(files_of(log)) == 2
+
+
+def wait_until_answered(server: Server) -> None:
+    """Ask until one number is answered."""
+
+    def is_answered() -> bool:
+        try:
+            return bool(ask(server, [20.0]))
+        except OSError:
+            return False
+
+    wait_until(is_answered)
+
+
+def test_a_full_disk_costs_the_log_and_no_answer(serve: StartServer, log: Path) -> None:
+    limit = 2_000_000
+    body = json.dumps({"distance": [20 + row / 7 for row in range(100_000)]}).encode()
+    with serve("gunicorn", f"prlimit --fsize={limit}", LM_PREDICTION_LOG=str(log)) as server:
+        [before] = ask(server, [20.0])
+        wait_until(lambda: lines_in(log) == 1)
+        for _ in range(2):
+            assert post(server, body) == 100_000
+        wait_until(lambda: ": File too large" in server.log.read_text())
+        [after] = ask(server, [21.0])
+        assert server.interrupt() < 10
+        assert server.log.read_text().count("the prediction log leaves out") == 1  # a minute
+    table = read_log(log, "timedistance")
+    assert table.fit == [before, after]
+    assert all(0 < file.stat().st_size < 1000 for file in files_of(log))
+
+
+def post(server: Server, body: bytes) -> int:
+    """How many predictions are answered."""
+    request = urllib.request.Request(
+        f"{server.url}{MANY}?extrapolation=flag", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return len(json.load(response)["predictions"]["fit"])
+
+
+def test_a_slow_disk_costs_the_log_and_no_answer(
+    models: Path,
+    client: Client,
+    log: Path,
+    left_out: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipe = log / "timedistance" / "pipe.jsonl"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)  # to open it takes until somebody reads
+    monkeypatch.setattr(log_files, "new_file", lambda *_: pipe)
+    monkeypatch.setattr(prediction_log, "MOST_BYTES_WAITING", 10_000)
+    monkeypatch.setattr(prediction_log, "SECONDS_TO_END", 0.1)
+    answers = [client.get(ONE.format(20 + row / 7)).status_code for row in range(20)]
+    assert set(answers) == {200}
+    dropped = sum(left_out)
+    assert dropped >= 10
+    assert caplog.text.count("leaves out requests, 1 of this process by now: the disk is too slow") == 1
+    running = prediction_log.start()
+    running.end()
+    assert running._thread.is_alive()  # nobody waits for it
+    reader = os.open(pipe, os.O_RDONLY)
+    running._thread.join(10)
+    written = os.read(reader, 100_000).decode().splitlines()
+    os.close(reader)
+    assert [json.loads(line)["inputs"]["distance"] for line in written] == [
+        [20 + row / 7] for row in range(20 - dropped)
+    ]
+
+
+def test_a_folder_that_is_away_for_a_while(
+    models: Path,
+    client: Client,
+    log: Path,
+    logged: Logged,
+    left_out: list[int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client.get(ONE.format(20))
+    wait_until(lambda: lines_in(log) == 1)
     shutil.rmtree(log)
-    assert ask(client, "/lm/api/predict/29.5") == 47.736486
-    end()
-    assert "the prediction log leaves out 1 requests: " in caplog.text
+    assert client.get(ONE.format(21)).status_code == 200
+    wait_until(lambda: left_out == [1])
+    assert f"1 of this process by now: No such file or directory ({log / 'timedistance'})" in caplog.text
     log.mkdir()
-    assert ask(client, "/lm/api/predict/29.5") == 47.736486
-    end()
-    assert len(read_log(log, "timedistance").fit) == 1
+    client.get(ONE.format(22))
+    assert logged().inputs == {"distance": [22]}
 
 
-def test_a_killed_server_leaves_what_can_be_read(serve: StartServer, tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
-    with serve("gunicorn", LM_PREDICTION_LOG=str(tmp_path / "log")) as server:
-        requests_of(server, 50)
-        while not list((tmp_path / "log").glob("*/*")):
-            time.sleep(0.05)
-        for worker in server.workers():
-            os.kill(worker, signal.SIGKILL)
-    assert set(read_log(tmp_path / "log", "timedistance").fit) == {47.7364864864865}
+def test_a_folder_that_is_gone_at_start_is_told(
+    models: Path, client: Client, log: Path, left_out: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    log.rmdir()
+    assert client.get(ONE.format(20)).status_code == 200
+    wait_until(lambda: "the prediction log: old files can't be removed" in caplog.text)
+    assert left_out == [1]
+    log.mkdir()
 
 
-def test_files_are_rotated_and_removed(client: Client, shipped_models: Path, log: Path, settings: Settings) -> None:
-    folder = log / "timedistance"
-    folder.mkdir()
-    old = "20200101T000000.000000Z-1"
-    for name in (f"{old}.jsonl", f"{old}.parquet", f"{old}.txt", "mine.jsonl", "29990101T000000.000000Z-1.jsonl"):
-        (folder / name).write_text("")
-    settings.LM_PREDICTION_LOG_BYTES = 1
-    for _ in range(3):
-        ask(client, "/lm/api/predict/29.5")
-        time.sleep(0.3)
-    end()
-    names = {file.name for file in folder.iterdir()}
-    assert {f"{old}.txt", "mine.jsonl", "29990101T000000.000000Z-1.jsonl"} <= names
-    assert not {f"{old}.jsonl", f"{old}.parquet"} & names
-    assert len(names) > 3 + 1
-    settings.LM_PREDICTION_LOG_DAYS = 0
-    (folder / f"{old}.jsonl").write_text("")
-    ask(client, "/lm/api/predict/29.5")
-    end()
-    assert (folder / f"{old}.jsonl").exists()
+def test_where_it_is_off_nothing_is_imported() -> None:
+    script = "import django; django.setup(); import ml_api.urls, sys; sys.exit('lm_app.monitoring' in sys.modules)"
+    variables = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=variables).returncode == 0
 
 
-def test_what_is_no_log_is_refused_with_file_and_line(log: Path) -> None:
-    with pytest.raises(DataError, match="there is no prediction log of 'cars' in "):
-        read_log(log, "cars")
-    good = {"time": "", "version": "", "level": 0.9, "interval": "none", "inputs": {"a": [1]}, "fit": [1]}
-    cases = {
-        "no JSON": ("{\n", "line 2: not JSON"),
-        "a list": ("[1]\n", "line 2: not of a prediction log"),
-        "lengths": (json.dumps({**good, "inputs": {"a": [1, 2]}}) + "\n", "its columns differ in length"),
-    }
-    for name, (line, message) in cases.items():
-        file = log / f"{name}.jsonl"
-        file.write_text(json.dumps(good) + "\n" + line)
-        with pytest.raises(DataError, match=message):
-            read_log(file, "cars")
-    zipped = log / "a.jsonl.gz"
-    later = {**good, "inputs": {"b": [2]}}
-    zipped.write_bytes(gzip.compress(f"{json.dumps(good)}\n{json.dumps(later)}\n{json.dumps(good)}".encode()))
-    assert read_log(zipped, "cars").inputs == {"a": [1, None], "b": [None, 2]}
-    zipped.write_bytes(b"no gzip")
-    (log / "a.parquet").write_bytes(b"no parquet")
-    for file in (zipped, log / "a.parquet"):
-        with pytest.raises(DataError, match="can't be read"):
-            read_log(file, "cars")
-
-
-def test_a_folder_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LM_PREDICTION_LOG", str(tmp_path / "none"))
-    with pytest.raises(ImproperlyConfigured, match="Not a folder that can be written: make it first"):
-        environment.folder("LM_PREDICTION_LOG")
-    monkeypatch.setenv("LM_PREDICTION_LOG", str(tmp_path))
-    assert environment.folder("LM_PREDICTION_LOG") == str(tmp_path)
+def test_parquet_needs_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LM_PREDICTION_LOG_FORMAT", "parquet")
+    assert environment.log_format("LM_PREDICTION_LOG_FORMAT") == "parquet"
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    with pytest.raises(ImproperlyConfigured, match="pyarrow is missing: pip install -r"):
+        environment.log_format("LM_PREDICTION_LOG_FORMAT")
