@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -361,3 +362,15 @@ def test_parquet_needs_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
     with pytest.raises(ImproperlyConfigured, match="pyarrow is missing: pip install -r"):
         environment.log_format("LM_PREDICTION_LOG_FORMAT")
+
+
+def test_two_workers_under_load_write_each_request_once(serve: StartServer, log: Path) -> None:
+    distances = [5 + i / 100 for i in range(400)]
+    with serve("gunicorn", WEB_CONCURRENCY="2", LM_PREDICTION_LOG=str(log)) as server:
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda distance: server.get(f"/lm/api/predict/{distance}"), distances))
+        assert server.interrupt() < 10
+    table = read_log(log, "timedistance")
+    assert sorted(table.inputs["distance"]) == distances
+    assert len(set(table.request_id)) == 400
+    assert {len(str(request_id)) for request_id in table.request_id} == {32}
