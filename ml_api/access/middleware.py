@@ -11,6 +11,7 @@ from ml_api.access.addresses import client
 from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
+from ml_api.probes import PROBES
 from ml_api.problems import problem_response
 
 RIGHTS = "ml_api.rights"
@@ -47,7 +48,6 @@ NEEDED = {
 """What each route needs. A route that is not listed is refused to everybody."""
 ABOUT_ALL = (MODELS, METRICS)
 """Routes about no one model; the list of models has those that the key may ask."""
-HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 class Access:
@@ -70,7 +70,7 @@ class Access:
             environ[RIGHTS] = key.rights if key else frozenset()
             if key:
                 environ[KEY], environ[MAY_ASK] = key.name, key.may_ask
-        if request.path_info in HEALTH_PATHS:
+        if request.path_info in PROBES:
             is_open = not self._keys or HEALTH in self._open or KEY in environ
             return self._get_response(request) if is_open else unauthorized(environ)
         if not self._limiter:
