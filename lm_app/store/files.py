@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 
 MAX_BYTES = 256 * 1024 * 1024
+Signature = tuple[int, int, int] | None
+"""Modification time, size and inode; None where there is no such file."""
 
 
 def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
@@ -18,6 +20,15 @@ def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
         if status.st_size > most:
             raise OSError(f"{file.name} has {status.st_size} bytes; at most {most} are read")
         return stream.read(most)
+
+
+def signature_of(file: str) -> Signature:
+    """Take a file's signature: another one means that the file has changed."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def reason(error: Exception) -> str:

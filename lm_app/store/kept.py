@@ -8,7 +8,8 @@ import threading
 from functools import lru_cache
 
 from lm_app.errors import Damaged, Unreachable
-from lm_app.store.live import Signature, cache, find_folder, live_model, signature_of
+from lm_app.store.files import Signature, signature_of
+from lm_app.store.live import cache, find_folder, live_model
 from lm_app.store.names import LIVE
 from lm_app.store.version import MANIFEST, LoadedModel, Version
 

@@ -1,7 +1,6 @@
 """What is served now: the live version of each model, in memory, loaded anew when its files change."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from lm_app.errors import Damaged, NotTrained, UnknownModel, Unreachable
+from lm_app.store.files import Signature, signature_of
 from lm_app.store.folder import ModelFolder
 from lm_app.store.version import INFO, MANIFEST, PICKLE, SIGNATURE, LoadedModel, Version
 
@@ -85,10 +85,6 @@ def find_folder(name: str) -> ModelFolder:
     raise Unreachable
 
 
-Signature = tuple[int, int, int] | None
-"""Modification time, size and inode; None where there is no such file."""
-
-
 @dataclass(slots=True)
 class CacheEntry:
     """A loaded model, and the signatures of the files that it came from, taken before they were read."""
@@ -162,15 +158,6 @@ def _names_on_disk() -> list[str]:
         return [folder.name for folder in ModelFolder.all()]
     except OSError:
         return []
-
-
-def signature_of(file: str) -> Signature:
-    """Take a file's signature."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _load(folder: ModelFolder, last_good: LoadedModel | None) -> CacheEntry:

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import tomli
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
 
-from lm_app.store.files import read_file, reason
+from lm_app.store.files import read_file, reason, signature_of
 
 logger = logging.getLogger(__name__)
 
@@ -146,24 +146,17 @@ class KeyFile(KeyRing):
     def __init__(self, file: Path) -> None:
         """Read it; raises ValueError where that is not possible."""
         self._file = file
-        self._signature, self._next_look = self._look(), 0.0
+        self._signature, self._next_look = signature_of(str(file)), 0.0
         super().__init__(read(file))
 
     def find(self, sent: str) -> Key | None:
         """Find a key that was sent; None where it is not good."""
         if (now := time.monotonic()) > self._next_look:
             self._next_look = now + SECONDS_BETWEEN_LOOKS
-            if (signature := self._look()) != self._signature:
+            if (signature := signature_of(str(self._file))) != self._signature:
                 self._signature = signature
                 self._read_anew()
         return super().find(sent)
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            status = os.stat(self._file)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read_anew(self) -> None:
         try:
