@@ -164,7 +164,8 @@ class Server:
 GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "ml_api.wsgi"]
 SERVERS = {
     "runserver": [sys.executable, "manage.py", "runserver", "{port}"],
-    "gunicorn sync": [*GUNICORN, "--worker-class", "sync", "--workers", "2"],
+    # With more threads, gunicorn takes its own gthread for sync, and that can hang at Ctrl-C; see ml_api/threads.py.
+    "gunicorn sync": [*GUNICORN, "--worker-class", "sync", "--threads", "1", "--workers", "2"],
     "gunicorn gthread": [*GUNICORN, "--worker-class", "ml_api.threads.Threads"],
     "gunicorn": [*GUNICORN, "--config", "tests/traced.conf.py"],
     "gunicorn default": GUNICORN,

@@ -298,6 +298,7 @@ def test_a_line_of_ours_about_a_request_has_its_id_as_text_too(serve: StartServe
     (models / "timedistance" / "versions" / live_version(models) / "manifest.json").unlink()
     with serve("gunicorn", LOG_FORMAT="text") as server:
         assert ask(server, "GET", "/lm/api/predict/29.5", X_Request_ID="mine").status == 503
+        server.interrupt()
         log = server.log.read_text()
     assert re.search(r"\[ERROR\] ml_api\.api: /lm/api/predict/29\.5: .* \(request mine\)\n", log)
     assert re.search(

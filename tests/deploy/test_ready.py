@@ -201,6 +201,7 @@ def test_probes_are_not_refused_and_go_before_what_waits(
         waiting.result()
         for probe in probing:
             probe.result()
+        server.interrupt()
         log = server.log.read_text()
     assert max(map(log.rindex, PROBES)) < log.rindex("/lm/api/predict/28")
 

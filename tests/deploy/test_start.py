@@ -182,8 +182,8 @@ def test_make_run_says_what_to_open_and_writes_a_line_for_each_request(serve: St
     with serve("make run", ALLOWED_HOSTS="127.0.0.1,localhost", **variables) as server:
         port = server.url.rpartition(":")[2]
         server.refusal("/lm/api/predict/33")
+        server.interrupt()  # the line of a request is written after its answer
         log = server.log.read_text()
-        server.interrupt()
     assert f"[INFO] Open http://127.0.0.1:{port}/lm (ALLOWED_HOSTS: 127.0.0.1, localhost)\n" in log
     assert re.search(
         r'\[INFO\] 127\.0\.0\.1 "GET /lm/api/predict/33" 422 \d+ bytes [\d.]+ ms \(request [0-9a-f]{32}\)\n', log
