@@ -39,7 +39,7 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
-	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py
+	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 KILLS=60 PUBLICATIONS=200 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py tests/store/test_faults.py
 
 .PHONY: audit
 audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs
