@@ -137,3 +137,15 @@ def test_there_is_not_always_a_way_back(client: Client, models: Path) -> None:
     assert client.get("/lm/api/predict", asked).json()["back_transformed"] == {"median": None}
     wrong = {"distance": "x", "on_error": "null"}
     assert "back_transformed" not in client.get("/lm/api/predict", wrong).json()
+
+
+def test_plots_name_what_they_show_and_are_allowed_their_styles(client: Client, models: Path) -> None:
+    write_model(models, title="Time <by> distance", units={"distance": "km", "time": "min"})
+    update("timedistance", force=True)
+    for name in client.get("/lm/api/plots").json():
+        answer = client.get(f"/lm/api/plots/{name}.svg")
+        assert "Time &lt;by> distance</title>" in answer.text
+        assert answer["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    fit = client.get("/lm/api/plots/fit.svg").text
+    assert ">distance (km)</text>" in fit
+    assert ">time (min)</text>" in fit
