@@ -8,13 +8,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from lm_app.errors import LmError, UnknownModel
-from lm_app.pages import answer
+from lm_app.pages import answer, card, coefficients, contributions, diagnostics, versions
 from lm_app.pages.models import listed_models
 from lm_app.pages.page import MODEL_PARAMETER, Page, page_of
 from lm_app.store.live import live_model
 
 SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "answer": answer.context,
+    "contributions": contributions.context,
+    "coefficients": coefficients.context,
+    "diagnostics": diagnostics.context,
+    "versions": versions.context,
+    "card": card.context,
 }
 """The main page's sections in their order: each has a template, sections/<name>.html, where <name> is its context."""
 

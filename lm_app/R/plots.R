@@ -89,6 +89,7 @@ has_svglite <- function() requireNamespace("svglite", quietly = TRUE)
 # What is black is drawn in the colour of text, so that the browser's dark form is one, too.
 svg_style <- "
   svg { color: #000; background: #fff }
+  text { fill: currentColor }
   @media (prefers-color-scheme: dark) { svg { color: #ddd; background: #212121 } }
 "
 

@@ -46,7 +46,7 @@ class Page:
 def page_of(request: HttpRequest, model: LoadedModel) -> Page:
     """Read the form in the URL, as the API reads a query, and predict as the API does."""
     values = parse.query_values(request)
-    for name in (MODEL_PARAMETER, "format", "augment", "se", "terms", "on_error"):
+    for name in (MODEL_PARAMETER, "format", "augment", "se", "terms", "on_error", "version_a", "version_b"):
         values.pop(name, None)
     example = {name: _as_typed(value) for name, value in model.info["example"].items()}
     page = Page(request, model, {name: values.get(name, [text])[-1] for name, text in example.items()})

@@ -1,0 +1,43 @@
+"""The model card as part of the page: the same facts as in MODEL_CARD.md, and R's summary."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lm_app.pages.numbers import short
+from lm_app.pages.page import Page
+from lm_app.response_scale import response_scale
+
+FEW = 30
+"""Observations; with fewer, the card warns."""
+
+
+def context(page: Page) -> dict[str, Any]:
+    """Describe the model as its card does."""
+    info = page.info
+    accuracy = (
+        ("R²", info["r_squared"]),
+        ("adjusted R²", info["adjusted_r_squared"]),
+        (f"residual standard error, on {info['df_residual']} degrees of freedom", info["sigma"]),
+        ("error on new data (leave-one-out, PRESS RMSE)", info["press_rmse"]),
+        ("AIC", info["aic"]),
+        ("BIC", info["bic"]),
+    )
+    return {
+        "predictors": [{**predictor, "trained_on": trained_on(predictor)} for predictor in info["predictors"]],
+        "accuracy": [(what, "not defined" if value is None else short(value)) for what, value in accuracy],
+        "few": info["n"] < FEW,
+        "scale": response_scale(info),
+        "summary": info["call"].strip("\n"),
+    }
+
+
+def trained_on(predictor: Mapping[str, Any]) -> str:
+    """Say which values of a predictor the training data have."""
+    if predictor.get("levels"):
+        return ", ".join(predictor["levels"])
+    if predictor.get("values"):
+        return ", ".join(map(short, predictor["values"]))
+    if predictor["type"] == "logical":
+        return "true, false"
+    ends = predictor["min"], predictor["max"]
+    return " to ".join(map(short, ends) if predictor["type"] == "numeric" else ends)
