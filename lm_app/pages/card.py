@@ -5,7 +5,6 @@ from typing import Any
 
 from lm_app.pages.numbers import short
 from lm_app.pages.page import Page
-from lm_app.response_scale import response_scale
 
 FEW = 30
 """Observations; with fewer, the card warns."""
@@ -26,7 +25,7 @@ def context(page: Page) -> dict[str, Any]:
         "predictors": [{**predictor, "trained_on": trained_on(predictor)} for predictor in info["predictors"]],
         "accuracy": [(what, "not defined" if value is None else short(value)) for what, value in accuracy],
         "few": info["n"] < FEW,
-        "scale": response_scale(info),
+        "scale": page.scale,
         "summary": info["call"].strip("\n"),
     }
 

@@ -25,12 +25,11 @@ Coefficient = Mapping[str, Any]
 def context(page: Page) -> dict[str, Any]:
     """Describe the coefficients."""
     info = page.info
-    scale = response_scale(info)
     return {
         "words": [said for each in info["coefficients"] if (said := in_words(each, info))],
         "others": len(info["predictors"]) > 1,
         "references": info.get("reference_levels", {}),
-        "scale": scale,
+        "scale": page.scale,
         "rows": [_row(each) for each in info["coefficients"]],
     }
 

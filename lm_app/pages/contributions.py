@@ -6,7 +6,7 @@ from django.conf import settings
 
 from lm_app.api import never
 from lm_app.errors import LmError
-from lm_app.pages.numbers import decimals_of, rounded
+from lm_app.pages.numbers import rounded
 from lm_app.pages.page import Page
 
 OFFSET = "offset"
@@ -38,7 +38,7 @@ def context(page: Page) -> dict[str, Any]:
     rest = fit - start - sum(added.values())
     if abs(rest) > ROUNDING * max(abs(fit), *map(abs, added.values()), abs(start)):
         added[OFFSET] = rest
-    decimals = decimals_of(_width(page))
+    decimals = page.decimals
     longest = max(map(abs, added.values()), default=0) or 1
     bars = [
         {"term": term, "adds": _signed(value, decimals), **_bar(value / longest)}
@@ -52,13 +52,6 @@ def context(page: Page) -> dict[str, Any]:
         "has_offset": OFFSET in added,
         "has_intercept": has_intercept,
     }
-
-
-def _width(page: Page) -> float | None:
-    prediction = page.prediction
-    if prediction is None or not prediction.lower or not prediction.upper:
-        return None
-    return prediction.upper[0] - prediction.lower[0]
 
 
 def _signed(value: float, decimals: int) -> str:

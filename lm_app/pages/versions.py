@@ -6,14 +6,12 @@ from typing import Any
 from lm_app.api import listed
 from lm_app.errors import Damaged, LmError
 from lm_app.pages.numbers import decimals_of, rounded, short
-from lm_app.pages.page import Page
+from lm_app.pages.page import COMPARED, Page
 from lm_app.store.folder import ModelFolder
 from lm_app.store.live import find_folder
 
 WIDTH, HEIGHT, MARGIN = 600, 200, 40
 """Of the plot, in its own units."""
-CHOSEN = ("version_a", "version_b")
-"""The parameters of the page's URL that name two versions."""
 
 
 def context(page: Page) -> dict[str, Any]:
@@ -30,9 +28,9 @@ def context(page: Page) -> dict[str, Any]:
         row["error_of_prediction"] = short(row.get("press_rmse")) if row.get("press_rmse") is not None else ""
         row["r_squared"] = short(row.get("r_squared")) if row.get("r_squared") is not None else ""
     names = [row["version"] for row in rows if "error" not in row]
-    defaults = dict(zip(CHOSEN, names[-2:], strict=False))
-    chosen = {key: page.request.GET.get(key, defaults.get(key, "")) for key in CHOSEN}
-    kept = [(name, value) for name, values in page.request.GET.lists() if name not in CHOSEN for value in values]
+    defaults = dict(zip(COMPARED, names[-2:], strict=False))
+    chosen = {key: page.request.GET.get(key, defaults.get(key, "")) for key in COMPARED}
+    kept = [(name, value) for name, values in page.request.GET.lists() if name not in COMPARED for value in values]
     return {
         "rows": rows,
         "plot": _plot(rows),
@@ -65,7 +63,7 @@ def _plot(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 def _compared(folder: ModelFolder, chosen: Mapping[str, str]) -> dict[str, Any]:
     """Put the coefficients of two versions side by side, by their terms."""
     try:
-        versions = [folder.kept_version(chosen[key]) for key in CHOSEN]
+        versions = [folder.kept_version(chosen[key]) for key in COMPARED]
         estimates = [{each["term"]: each for each in version.info()["coefficients"]} for version in versions]
     except (LmError, Damaged) as error:
         return {"problem": str(error)}
