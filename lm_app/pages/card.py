@@ -1,10 +1,10 @@
 """The model card as part of the page: the same facts as in MODEL_CARD.md, and R's summary."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from lm_app.pages.numbers import short
 from lm_app.pages.page import Page
+from lm_app.pages.ranges import trained_on
 
 FEW = 30
 """Observations; with fewer, the card warns."""
@@ -28,15 +28,3 @@ def context(page: Page) -> dict[str, Any]:
         "scale": page.scale,
         "summary": info["call"].strip("\n"),
     }
-
-
-def trained_on(predictor: Mapping[str, Any]) -> str:
-    """Say which values of a predictor the training data have."""
-    if predictor.get("levels"):
-        return ", ".join(predictor["levels"])
-    if predictor.get("values"):
-        return ", ".join(map(short, predictor["values"]))
-    if predictor["type"] == "logical":
-        return "true, false"
-    ends = predictor["min"], predictor["max"]
-    return " to ".join(map(short, ends) if predictor["type"] == "numeric" else ends)
