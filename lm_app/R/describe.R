@@ -254,7 +254,9 @@ diagnostics <- function(model, distances, rows) {
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised
   # as by Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-
   # squared with 1 df. Against all predictors, as lmtest::bptest() has it by default, it is another.
-  statistic <- n * suppressWarnings(cor(errors^2, fitted(model)[counted(model)]))^2
+  against <- fitted(model)[counted(model)]
+  is_constant <- diff(range(against)) <= 1e-10 * max(abs(against)) # then all else is rounding
+  statistic <- if (is_constant) NA_real_ else n * suppressWarnings(cor(errors^2, against))^2
   release_memory(n)
   greatest <- head(order(distances, decreasing = TRUE), 5)
   list(

@@ -28,7 +28,7 @@ def context(page: Page) -> dict[str, Any]:
     return {
         "words": [said for each in info["coefficients"] if (said := in_words(each, info))],
         "others": len(info["predictors"]) > 1,
-        "references": info.get("reference_levels", {}),
+        "references": _references(info),
         "scale": page.scale,
         "rows": [_row(each) for each in info["coefficients"]],
     }
@@ -45,7 +45,7 @@ def in_words(coefficient: Coefficient, info: Mapping[str, Any]) -> str | None:
 
 def _what_changes(term: str, info: Mapping[str, Any]) -> str | None:
     terms = [each["term"] for each in info["coefficients"]]
-    for factor, reference in info.get("reference_levels", {}).items():
+    for factor, reference in _references(info).items():
         level = term.removeprefix(factor)
         if level != term and _acts_alone(factor, terms) and ":" not in level:
             return f"{factor} {level} instead of {reference}"
@@ -59,6 +59,11 @@ def _what_changes(term: str, info: Mapping[str, Any]) -> str | None:
                 return f"{name}, 1 more"
             return f"{name}, {unit if unit[:1].isdigit() else f'1 {unit}'} more"
     return None
+
+
+def _references(info: Mapping[str, Any]) -> dict[str, str]:
+    """Return the reference levels by factor; where there are none, R writes an empty list."""
+    return dict(info.get("reference_levels") or {})
 
 
 def _acts_alone(name: str, terms: Sequence[str]) -> bool:

@@ -16,10 +16,12 @@ Info = Mapping[str, Any]
 
 
 def context(page: Page) -> dict[str, Any]:
-    """Describe the four pictures of R's plot.lm(), those that there are."""
+    """Describe the four pictures of R's plot.lm(); without residuals, why there are none."""
     info, drawn = page.info, page.model.plots()
     if not info.get("diagnostics"):
-        return {"pictures": []}
+        return {"without": "The data are elsewhere, and with them the residuals."}
+    if not info["sigma"]:
+        return {"without": "The fit is exact: there are no residuals to look at."}
     pictures = [
         {
             "name": "residuals_vs_fitted",
@@ -48,7 +50,7 @@ def context(page: Page) -> dict[str, Any]:
     ]
     measured = info.get("row_diagnostics")
     return {
-        "pictures": [picture for picture in pictures if picture["name"] in drawn],
+        "pictures": [{**picture, "is_drawn": picture["name"] in drawn} for picture in pictures],
         "all_rows": measured and measured["n"] == len(measured["row"]),
     }
 
@@ -71,12 +73,14 @@ def _of_normality(info: Info) -> str:
     if not test:
         return "Not tested: there are too few residuals, or all are the same."
     what = "are not normal" if test["p_value"] < SIGNIFICANT else "could well be normal"
-    of = "" if test["n"] == info["n"] else f", of {test['n']} of the {info['n']} residuals"
+    tested = test.get("n", info["n"])
+    of = "" if tested == info["n"] else f", of {tested} of the {info['n']} residuals"
     return f"The residuals {what} (Shapiro-Wilk: W = {short(test['w'])}, p {_equal(test['p_value'])}{of})."
 
 
 def _of_variance(info: Info) -> str:
-    test = info["diagnostics"]["breusch_pagan_fitted"]
+    tests = info["diagnostics"]
+    test = tests.get("breusch_pagan_fitted") or tests["breusch_pagan"]  # as it was called before 1.1.0
     if test["p_value"] is None:
         return "Not tested."
     what = "The variance changes" if test["p_value"] < SIGNIFICANT else "Nothing says that the variance changes"
