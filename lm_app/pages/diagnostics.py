@@ -59,13 +59,13 @@ def _of_residuals(info: Info) -> str:
     measured = info.get("row_diagnostics")
     if measured is None:
         return "Which rows lie far off is known once the model is trained anew."
-    residuals = zip(measured["row"], measured["std_residual"], strict=True)
-    far = sorted(((-abs(size), row) for row, size in residuals if size is not None and abs(size) > FAR))
     what = f"more than {FAR} standard errors off, where about 5 % would be by chance"
-    if not far:
+    if not (far := measured["far"]):
         return f"No row lies {what}."
-    of = f"of {measured['n']}" if len(measured["row"]) == measured["n"] else f"of the {len(measured['row'])} kept"
-    return f"{_counted(len(far), 'row')} {of} {'lie' if len(far) > 1 else 'lies'} {what}: {_rows([r for _, r in far])}."
+    residuals = zip(measured["row"], measured["std_residual"], strict=True)
+    farthest = sorted((-abs(size), row) for row, size in residuals if size is not None)[:far]
+    named = _rows([row for _, row in farthest], far)
+    return f"{_counted(far, 'row')} of {measured['n']} {'lie' if far > 1 else 'lies'} {what}: {named}."
 
 
 def _of_normality(info: Info) -> str:
@@ -107,6 +107,6 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' if count > 1 else ''}"
 
 
-def _rows(rows: Sequence[int]) -> str:
+def _rows(rows: Sequence[int], count: int) -> str:
     named = ", ".join(f"row {row}" for row in rows[:NAMED])
-    return named if len(rows) <= NAMED else f"{named} and {len(rows) - NAMED} more"
+    return named if count <= NAMED else f"{named} and {count - NAMED} more"
