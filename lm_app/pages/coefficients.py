@@ -107,19 +107,20 @@ def _more_or_less(values: Sequence[float], unit: str) -> str:
 
 
 def _row(coefficient: Coefficient) -> dict[str, Any]:
-    estimate, lower, upper = (coefficient[name] for name in ("estimate", "lower", "upper"))
-    row = {"term": coefficient["term"], "estimate": None if estimate is None else short(estimate)}
-    if estimate is None:
-        return row
-    row |= {"std_error": short(coefficient["std_error"]), "t": short(coefficient["t_value"], 3)}
-    row["p"] = p_value(coefficient["p_value"])
-    if lower is None or upper is None:
-        return row
-    decimals = decimals_of(upper - lower)
-    row |= {"estimate": rounded(estimate, decimals), "lower": rounded(lower, decimals)}
-    row["upper"] = rounded(upper, decimals)
-    if coefficient["term"] != INTERCEPT:
-        farthest = max(abs(lower), abs(upper)) or 1
+    term, (estimate, lower, upper) = coefficient["term"], (coefficient[name] for name in ("estimate", "lower", "upper"))
+    if None in (estimate, lower, upper):
+        return {"term": term}
+    t, decimals, farthest = coefficient["t_value"], decimals_of(upper - lower), max(abs(lower), abs(upper)) or 1
+    row = {
+        "term": term,
+        "estimate": rounded(estimate, decimals),
+        "lower": rounded(lower, decimals),
+        "upper": rounded(upper, decimals),
+        "std_error": short(coefficient["std_error"]),
+        "t": "not defined" if t is None else short(t, 3),
+        "p": p_value(coefficient["p_value"]),
+    }
+    if term != INTERCEPT:
         places = {"x": estimate, "x1": lower, "x2": upper}
         row["picture"] = {name: round(HALF + value / farthest * (HALF - 4), 1) for name, value in places.items()}
     return row

@@ -18,9 +18,9 @@ def context(page: Page) -> dict[str, Any]:
     """List the versions, oldest first, and compare the two that are chosen, else the newest with the one before."""
     try:
         folder = find_folder(page.model.name)
-        rows = [listed(version, folder) for version in folder.versions()]
-    except (LmError, OSError) as error:
+    except LmError as error:  # the store went away while the model stays in memory
         return {"problem": str(error)}
+    rows = [listed(version, folder) for version in folder.versions()]
     is_after_live = False
     for row in rows:
         row["rolled_back"] = is_after_live
@@ -75,11 +75,9 @@ def _compared(folder: ModelFolder, chosen: Mapping[str, str]) -> dict[str, Any]:
 def _estimate(coefficient: Mapping[str, Any] | None) -> str:
     if coefficient is None:
         return "no such term"
-    if coefficient["estimate"] is None:
+    numbers = [coefficient[name] for name in ("estimate", "lower", "upper")]
+    if None in numbers:
         return "aliased"
-    lower, upper = coefficient["lower"], coefficient["upper"]
-    if lower is None or upper is None:
-        return short(coefficient["estimate"])
-    decimals = decimals_of(upper - lower)
-    estimate, lower, upper = (rounded(value, decimals) for value in (coefficient["estimate"], lower, upper))
+    decimals = decimals_of(numbers[2] - numbers[1])
+    estimate, lower, upper = (rounded(value, decimals) for value in numbers)
     return f"{estimate} ({lower} to {upper})"
