@@ -72,7 +72,7 @@ extra_files/%/live: | .venv/installed .env
 # --no-cache-dir: a cached rpy2 may have been compiled for another R.
 .venv/installed: requirements.txt contrib/requirements-r4.6.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one: make PYTHON=...")'
-	$(APT) r-base-core r-base-dev python3-dev python3-venv
+	$(APT) r-base-core r-base-dev r-cran-svglite python3-dev python3-venv
 	$(PYTHON) -m venv .venv
 	RPY2_CFFI_MODE=API $(BIN)/pip install -q --no-cache-dir --disable-pip-version-check -r requirements.txt
 	@if R -s -e 'quit(status = getRversion() < "4.6")'; then set -x; \

@@ -341,8 +341,8 @@ def diagnostics(request: ModelRequest) -> dict[str, Any]:
     if "row_diagnostics" not in info:
         raise NotKnown("the diagnostics of its rows", info)
     by_name = {**info["row_diagnostics"]}
-    n = by_name.pop("n")
-    return {"n": n, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
+    counts = {name: by_name.pop(name) for name in ("n", "far")}
+    return {**counts, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
 
 
 @router.get("/card.md", response={200: str, **PROBLEMS}, summary="The model card, for people")

@@ -254,7 +254,9 @@ diagnostics <- function(model, distances, rows) {
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised
   # as by Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-
   # squared with 1 df. Against all predictors, as lmtest::bptest() has it by default, it is another.
-  statistic <- n * suppressWarnings(cor(errors^2, fitted(model)[counted(model)]))^2
+  against <- fitted(model)[counted(model)]
+  is_constant <- diff(range(against)) <= 1e-10 * max(abs(against)) # then all else is rounding
+  statistic <- if (is_constant) NA_real_ else n * suppressWarnings(cor(errors^2, against))^2
   release_memory(n)
   greatest <- head(order(distances, decreasing = TRUE), 5)
   list(
@@ -274,7 +276,10 @@ diagnostics <- function(model, distances, rows) {
   )
 }
 
-# The same of each row; of very many, of those that stand out in any way, and of some of the others.
+# So many rows of each measure are told where not all are.
+most_outstanding <- 20L
+
+# The same of each row; of very many, of those that stand out.
 row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
   n <- length(rows)
   measured <- list(hat = leverages, wt.res = weighted.residuals(model))
@@ -282,13 +287,13 @@ row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
   release_memory(n)
   told <- seq_len(n)
   if (n > complete_up_to) {
-    greatest <- function(values) head(order(values, decreasing = TRUE), complete_up_to / 10)
-    outstanding <- c(greatest(distances), greatest(abs(standardised)), greatest(leverages))
-    told <- sort(unique(c(outstanding, thin(told, complete_up_to - length(outstanding)))))
+    greatest <- function(values) head(order(values, decreasing = TRUE), most_outstanding)
+    told <- sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
     release_memory(n)
   }
   list(
     n = n,
+    far = sum(abs(standardised) > 2, na.rm = TRUE),
     row = I(rows[told]),
     observed = json_vector(response_values(model, counted_data)[told]),
     fitted = json_vector(fitted(model)[counted(model)][told]),
