@@ -8,13 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from lm_app.errors import LmError, UnknownModel
-from lm_app.pages import answer
+from lm_app.pages import answer, elsewhere, table
 from lm_app.pages.models import listed_models
 from lm_app.pages.page import MODEL_PARAMETER, Page, page_of
 from lm_app.store.live import live_model
 
 SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "answer": answer.context,
+    "table": table.context,
+    "elsewhere": elsewhere.context,
 }
 """The main page's sections in their order: each has a template, sections/<name>.html, where <name> is its context."""
 

@@ -2,35 +2,37 @@
 import { axisBottom, axisLeft, scaleLinear, select } from "./vendor/d3.js"
 
 const ROWS = 50, POINTS = 2000 // so many are shown, of more
-const WIDTH = 640, HEIGHT = 400, MARGIN = { left: 60, right: 12, top: 12, bottom: 44 }
+const HEADER_BYTES = 10000
+const WIDTH = 640, HEIGHT = 400, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 44
 const PREDICTED = ["fit", "lower", "upper", "extrapolated"]
 
 customElements.define("predict-table", class extends HTMLElement {
   connectedCallback() {
-    const form = this.form = this.querySelector("form")
-    const file = form.elements.file, cells = form.querySelector("textarea")
-    form.noValidate = true // cells will do, too
+    this.form = this.querySelector("form")
+    const file = this.form.elements.file, cells = this.querySelector("textarea")
+    this.form.noValidate = true // for want of a file, cells will do
     cells.parentElement.hidden = false
-    form.addEventListener("submit", event => {
+    this.form.addEventListener("submit", event => {
       event.preventDefault()
       const source = cells.value.trim() ? new Blob([cells.value]) : file.files[0]
       source ? this.predict(source) : this.tell("Choose a file, or paste cells.")
     })
-    file.addEventListener("change", () => { cells.value = ""; form.requestSubmit() })
-    cells.addEventListener("paste", () => setTimeout(() => form.requestSubmit()))
-    this.addEventListener("dragover", event => { event.preventDefault(); this.classList.add("over") })
-    this.addEventListener("dragleave", () => this.classList.remove("over"))
+    file.addEventListener("change", () => {
+      cells.value = ""
+      this.form.requestSubmit()
+    })
+    cells.addEventListener("paste", () => setTimeout(() => this.form.requestSubmit()))
+    this.addEventListener("dragover", event => event.preventDefault())
     this.addEventListener("drop", event => {
+      if (!event.dataTransfer.files.length) return // text, which the field for cells takes
       event.preventDefault()
-      this.classList.remove("over")
-      if (!event.dataTransfer.files.length) return
       file.files = event.dataTransfer.files
       file.dispatchEvent(new Event("change"))
     })
   }
 
-  tell(...texts) {
-    this.querySelector("[role=status]").textContent = texts.join(" ")
+  tell(text) {
+    this.querySelector("[role=status]").textContent = text
   }
 
   ask(source, format) {
@@ -41,61 +43,139 @@ customElements.define("predict-table", class extends HTMLElement {
   }
 
   async predict(source) {
-    const shown = this.querySelector(".answer"), most = Number(this.form.dataset.mostBytes)
-    shown.replaceChildren()
+    this.querySelector(".answer").replaceChildren()
+    const most = this.form.dataset.mostBytes
     if (source.size > most) return this.tell(`There are ${source.size} bytes; the server takes at most ${most}.`)
     this.tell("Predicting ...")
     try {
       const response = await this.ask(source, "json"), answer = await response.json()
-      if (!response.ok) return this.tell(answer.detail, ...(answer.errors ?? []).slice(1).map(error => error.msg))
-      const [header] = (await source.slice(0, 9999).text()).split("\n")
-      this.show(new Answer(answer, this.form.dataset, /[;\t|]/.test(header.replaceAll("\0", ""))), source)
+      if (!response.ok) return this.tell([answer.detail, ...(answer.errors ?? []).slice(1).map(({ msg }) => msg)].join(" "))
+      const [header] = (await source.slice(0, HEADER_BYTES).text()).split("\n")
+      this.show(read(answer, this.form.dataset, /[;\t|]/.test(header)), source)
     } catch (error) {
       this.tell(`There is no answer: ${error.message}.`)
     }
   }
 
-  show(answer, source) {
+  show(table, source) {
     const button = element("button", "Download the rows with their predictions")
     button.addEventListener("click", async () => save(await (await this.ask(source, "csv")).blob()))
-    this.tell(answer.summary())
-    this.querySelector(".answer").replaceChildren(draw(answer), table(answer), button)
+    this.tell(table.texts.join(" "))
+    this.querySelector(".answer").replaceChildren(drawing(table), listing(table), button)
   }
 })
 
-class Answer {
-  constructor(answer, { response, predictor }, hasDecimalCommas) {
-    this.columns = answer.predictions
-    this.rows = this.columns.fit.length
-    this.given = Object.keys(this.columns).filter(name => !PREDICTED.includes(name))
-    this.predicted = PREDICTED.filter(name => name in this.columns)
-    this.warnings = answer.warnings.filter(text => !text.endsWith("ignored."))
-    this.errorCount = answer.error_count
-    this.wrong = new Map()
-    for (const { loc, msg } of answer.errors) {
-      const row = loc.find(Number.isInteger)
-      this.wrong.set(row, [...(this.wrong.get(row) ?? []), msg])
-    }
-    const number = text => /\d/.test(text) ? Number(hasDecimalCommas ? text.replace(",", ".") : text) : NaN
-    this.response = response
-    this.observed = this.given.includes(response) && this.columns[response].map(number)
-    this.x = { name: predictor || "row", values: predictor ? this.columns[predictor].map(number) : [...this.columns.fit.keys()] }
+/** What is shown of the API's answer. */
+function read({ predictions, errors, warnings }, { response, predictor }, hasCommas) {
+  const { fit } = predictions, unanswered = fit.filter(value => value === null).length
+  const given = Object.keys(predictions).filter(name => !PREDICTED.includes(name))
+  const numbers = name => predictions[name].map(text => /\d/.test(text) ? Number(hasCommas ? text.replace(",", ".") : text) : NaN)
+  const observed = given.includes(response) && numbers(response)
+  const wrong = new Map()
+  for (const { loc, msg } of errors) {
+    const row = loc.find(Number.isInteger)
+    wrong.set(row, `${wrong.get(row) ?? ""} ${msg}`.trim())
   }
+  const texts = [`${counted(fit.length)}: ${unanswered ? `${unanswered} without an answer` : "all are answered"}.`]
+  if (observed) texts.push(accuracy(fit, observed, response))
+  if (fit.length > ROWS) texts.push(`The first ${ROWS} are shown, and of the others those that are wrong; the download has all.`)
+  texts.push(...warnings)
+  const x = predictor ? numbers(predictor) : [...fit.keys()]
+  return { predictions, given, wrong, texts, observed, response, x, label: predictor || "row" }
+}
 
-  rmse() {
-    const squares = this.columns.fit.map((fit, row) => (fit - this.observed[row]) ** 2)
-      .filter((square, row) => Number.isFinite(square) && this.columns.fit[row] !== null)
-    return [Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length), squares.length]
-  }
+function accuracy(fit, observed, response) {
+  const squares = fit.flatMap((value, row) => value === null || Number.isNaN(observed[row]) ? [] : [(value - observed[row]) ** 2])
+  if (!squares.length) return `No row has both ${response} and an answer.`
+  const rmse = Math.sqrt(squares.reduce((sum, square) => sum + square) / squares.length)
+  return `${response} observed against predicted: RMSE ${rmse.toPrecision(4)} over ${counted(squares.length)}.`
+}
 
-  summary() {
-    const unanswered = this.columns.fit.filter(fit => fit === null).length
-    const texts = [`${this.rows} rows; ${unanswered ? `${unanswered} without an answer` : "all are answered"}.`]
-    if (this.observed) {
-      const [rmse, count] = this.rmse()
-      texts.push(`Observed against predicted ${this.response}: RMSE ${rmse.toPrecision(4)} over ${count} rows.`)
-    }
-    if (this.rows > ROWS) texts.push(`The first ${ROWS} are shown, and more that are wrong; the download has all.`)
-    return [...texts, ...this.warnings].join(" ")
+/** A table of the first rows, and of those that are wrong. */
+function listing({ predictions, given, wrong }) {
+  const { fit, lower, upper, extrapolated } = predictions
+  const table = element("table", element("caption", "Rows count from 0, and the header is none of them."))
+  const predicted = ["fit", "lower", "upper"].filter(name => name in predictions)
+  const heads = ["row", ...predicted, "remark", ...given].map(name => element("th", name))
+  heads.forEach(head => head.scope = "col")
+  table.createTHead().append(element("tr", ...heads))
+  const body = table.createTBody()
+  fit.forEach((value, row) => {
+    if (row >= ROWS && !wrong.has(row)) return
+    const decimals = decimalsOf(lower && upper[row] - lower[row])
+    const numbers = predicted.map(name => number(predictions[name][row], decimals))
+    const remark = wrong.get(row) ?? (value === null ? "no answer" : extrapolated?.[row] ? "outside of the training range" : "")
+    const cells = [...numbers, remark, ...given.map(name => predictions[name][row] ?? "")].map(text => element("td", text))
+    const head = element("th", row)
+    head.scope = "row"
+    const line = element("tr", head, ...cells)
+    line.classList.toggle("wrong", value === null)
+    body.append(line)
+  })
+  const region = element("div", table)
+  Object.assign(region, { className: "rows", tabIndex: 0, role: "region", ariaLabel: "Rows with predictions" })
+  return region
+}
+
+/** Observed against predicted, or the predictions by the one predictor or by row, with their intervals. */
+function drawing({ predictions, observed, response, x, label }) {
+  const { fit, lower, upper } = predictions
+  const points = fit.flatMap((value, row) => {
+    if (value === null || Number.isNaN(observed ? observed[row] : x[row])) return []
+    const [from, to] = lower ? [lower[row] ?? value, upper[row] ?? value] : [value, value]
+    const text = `row ${row}: ${number(value, decimalsOf(to - from))}`
+    return [observed ? { x1: from, x: value, x2: to, y1: observed[row], y: observed[row], y2: observed[row], text }
+      : { x1: x[row], x: x[row], x2: x[row], y1: from, y: value, y2: to, text }]
+  }).slice(0, POINTS)
+  const limits = points.flatMap(({ x1, x2 }) => [x1, x2]), heights = points.flatMap(({ y1, y2 }) => [y1, y2])
+  const across = scaleLinear(extent(observed ? [...limits, ...heights] : limits), [LEFT, WIDTH - RIGHT]).nice()
+  const up = scaleLinear(extent(observed ? [...limits, ...heights] : heights), [HEIGHT - BOTTOM, TOP]).nice()
+  const titles = observed ? [`predicted ${response}`, `observed ${response}`] : [label, `predicted ${response}`]
+  const svg = select(document.createElementNS("http://www.w3.org/2000/svg", "svg"))
+  svg.attr("viewBox", `0 0 ${WIDTH} ${HEIGHT}`).attr("role", "img").attr("aria-label", `${titles[1]} by ${titles[0]}; the table has the values`)
+  svg.append("g").attr("transform", `translate(0,${HEIGHT - BOTTOM})`).call(axisBottom(across).ticks(8))
+  svg.append("g").attr("transform", `translate(${LEFT},0)`).call(axisLeft(up).ticks(8))
+  svg.append("text").attr("x", WIDTH / 2).attr("y", HEIGHT - 6).text(titles[0])
+  svg.append("text").attr("transform", `translate(14,${HEIGHT / 2}) rotate(-90)`).text(titles[1])
+  if (observed) {
+    const [least, most] = across.domain()
+    svg.append("line").attr("class", "equal").attr("x1", across(least)).attr("x2", across(most)).attr("y1", up(least)).attr("y2", up(most))
   }
+  const marks = svg.selectAll("g.point").data(points).join("g").attr("class", "point")
+  marks.append("title").text(point => point.text)
+  marks.append("line").attr("x1", point => across(point.x1)).attr("x2", point => across(point.x2))
+    .attr("y1", point => up(point.y1)).attr("y2", point => up(point.y2))
+  marks.append("circle").attr("cx", point => across(point.x)).attr("cy", point => up(point.y)).attr("r", 3)
+  return svg.node()
+}
+
+function extent(values) {
+  return values.length ? [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))] : [0, 1]
+}
+
+/** The decimals that show three digits of half an interval; see pages/numbers.py. */
+function decimalsOf(width) {
+  return width > 0 && Number.isFinite(width) ? Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(width / 2)))) : 6
+}
+
+function number(value, decimals) {
+  return value === null ? "" : Math.abs(value) < 1e15 ? value.toFixed(decimals) : value.toPrecision(4)
+}
+
+function counted(rows) {
+  return rows === 1 ? "1 row" : `${rows} rows`
+}
+
+function element(tag, ...children) {
+  const made = document.createElement(tag)
+  made.append(...children)
+  return made
+}
+
+function save(content) {
+  const link = element("a")
+  link.href = URL.createObjectURL(content)
+  link.download = "predictions.csv"
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000)
 }
