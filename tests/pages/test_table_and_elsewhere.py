@@ -46,7 +46,7 @@ def server(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """The shipped models, and one of which the names need quotes in any language."""
     folder = tmp_path_factory.mktemp("server")
     models = shutil.copytree(trained_models, folder / "models")
-    write_model(models, name="odd", formula=f"y ~ `a b` + `{KIND}`", rows=written(ROWS))
+    write_model(models, name="odd", formula=f"log(y) ~ `a b` + `{KIND}`", rows=written(ROWS))
     with override_settings(LM_MODELS_DIR=models):
         update("odd")
     with serving("gunicorn", models, folder / "server.log", LM_MAX_ROWS="60", LM_MAX_BYTES="9000") as started:
@@ -153,7 +153,7 @@ def test_what_is_too_large_or_not_there_is_said(browser: Browser, server: Server
     expect(status(page)).to_have_text("Choose a file, or paste cells.")
     line = "2.6,17,manual\n"
     choose(page, "wt,qsec,am\n" + 55 * line + "x,17,manual\n" + 4 * line)
-    expect(status(page)).to_contain_text("60 rows: 1 without an answer. The first 50 are shown")
+    expect(status(page)).to_contain_text("60 rows: 1 without an answer. Shown are the first 50")
     expect(page.locator("predict-table tbody tr")).to_have_count(51)
     expect(page.get_by_role("img", name="predicted mpg by row")).to_be_visible()
     for text, words in (
@@ -190,7 +190,10 @@ def test_a_file_is_answered_without_javascript(browser: Browser, server: Server)
 def test_odd_names_are_text(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/lm?model=odd")
     choose(page, written(ROWS))
-    expect(status(page)).to_contain_text("12 rows: all are answered. y observed against predicted")
+    card = json.loads(server.get("/lm/api/models/odd"))
+    rmse = card["sigma"] * (card["df_residual"] / card["n"]) ** 0.5
+    expect(status(page)).to_contain_text("12 rows: all are answered. log(y) observed against predicted: RMSE ")
+    expect(status(page)).to_contain_text(f"{rmse:.5f}"[:6])
     expect(page.locator("predict-table tbody tr").nth(1).locator("td").last).to_have_text(LEVELS[1])
     assert_accessible(page)
 
@@ -315,5 +318,5 @@ def test_a_model_with_a_predictor_called_as_an_option_has_no_snippets(models: Pa
 
 
 def test_the_files_are_small() -> None:
-    sizes = [len(gzip.compress((STATIC / name).read_bytes())) for name in ("table.js", "table.css", "copy.js")]
+    sizes = [len(gzip.compress((STATIC / name).read_bytes())) for name in ("table.js", "table.css", "snippets.js")]
     assert sum(sizes) <= 8 * 1024

@@ -3,7 +3,7 @@ import { axisBottom, axisLeft, scaleLinear, select } from "./vendor/d3.js"
 
 const ROWS = 50, POINTS = 2000 // so many are shown, of more
 const HEADER_BYTES = 10000
-const WIDTH = 640, HEIGHT = 400, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 44
+const MOST_WIDTH = 640, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 44
 const PREDICTED = ["fit", "lower", "upper", "extrapolated"]
 
 customElements.define("predict-table", class extends HTMLElement {
@@ -49,7 +49,8 @@ customElements.define("predict-table", class extends HTMLElement {
     this.tell("Predicting ...")
     try {
       const response = await this.ask(source, "json"), answer = await response.json()
-      if (!response.ok) return this.tell([answer.detail, ...(answer.errors ?? []).slice(1).map(({ msg }) => msg)].join(" "))
+      const others = (answer.errors ?? []).slice(1).map(({ msg }) => msg)
+      if (!response.ok) return this.tell([answer.detail, ...others].join(" "))
       const [header] = (await source.slice(0, HEADER_BYTES).text()).split("\n")
       this.show(read(answer, this.form.dataset, /[;\t|]/.test(header)), source)
     } catch (error) {
@@ -61,16 +62,19 @@ customElements.define("predict-table", class extends HTMLElement {
     const button = element("button", "Download the rows with their predictions")
     button.addEventListener("click", async () => save(await (await this.ask(source, "csv")).blob()))
     this.tell(table.texts.join(" "))
-    this.querySelector(".answer").replaceChildren(drawing(table), listing(table), button)
+    this.querySelector(".answer").replaceChildren(
+      drawing(table, Math.min(MOST_WIDTH, this.clientWidth)),
+      element("p", "Rows count from 0, and the header is none of them."), listing(table), button)
   }
 })
 
 /** What is shown of the API's answer. */
-function read({ predictions, errors, warnings }, { response, predictor }, hasCommas) {
+function read({ predictions, errors, warnings }, { response, column, function: transform, predictor }, hasCommas) {
   const { fit } = predictions, unanswered = fit.filter(value => value === null).length
   const given = Object.keys(predictions).filter(name => !PREDICTED.includes(name))
-  const numbers = name => predictions[name].map(text => /\d/.test(text) ? Number(hasCommas ? text.replace(",", ".") : text) : NaN)
-  const observed = given.includes(response) && numbers(response)
+  const read = text => /\d/.test(text) ? Number(hasCommas ? text.replace(",", ".") : text) : NaN
+  const numbers = name => predictions[name].map(read)
+  const observed = given.includes(column) && numbers(column).map(value => transform ? Math[transform](value) : value)
   const wrong = new Map()
   for (const { loc, msg } of errors) {
     const row = loc.find(Number.isInteger)
@@ -78,14 +82,16 @@ function read({ predictions, errors, warnings }, { response, predictor }, hasCom
   }
   const texts = [`${counted(fit.length)}: ${unanswered ? `${unanswered} without an answer` : "all are answered"}.`]
   if (observed) texts.push(accuracy(fit, observed, response))
-  if (fit.length > ROWS) texts.push(`The first ${ROWS} are shown, and of the others those that are wrong; the download has all.`)
+  if (fit.length > ROWS) {
+    texts.push(`Shown are the first ${ROWS} and others that are wrong, drawn the first ${POINTS}; the download has all.`)
+  }
   texts.push(...warnings)
   const x = predictor ? numbers(predictor) : [...fit.keys()]
   return { predictions, given, wrong, texts, observed, response, x, label: predictor || "row" }
 }
 
 function accuracy(fit, observed, response) {
-  const squares = fit.flatMap((value, row) => value === null || Number.isNaN(observed[row]) ? [] : [(value - observed[row]) ** 2])
+  const squares = fit.flatMap((value, row) => value === null ? [] : (value - observed[row]) ** 2).filter(Number.isFinite)
   if (!squares.length) return `No row has both ${response} and an answer.`
   const rmse = Math.sqrt(squares.reduce((sum, square) => sum + square) / squares.length)
   return `${response} observed against predicted: RMSE ${rmse.toPrecision(4)} over ${counted(squares.length)}.`
@@ -94,7 +100,7 @@ function accuracy(fit, observed, response) {
 /** A table of the first rows, and of those that are wrong. */
 function listing({ predictions, given, wrong }) {
   const { fit, lower, upper, extrapolated } = predictions
-  const table = element("table", element("caption", "Rows count from 0, and the header is none of them."))
+  const table = element("table")
   const predicted = ["fit", "lower", "upper"].filter(name => name in predictions)
   const heads = ["row", ...predicted, "remark", ...given].map(name => element("th", name))
   heads.forEach(head => head.scope = "col")
@@ -104,8 +110,10 @@ function listing({ predictions, given, wrong }) {
     if (row >= ROWS && !wrong.has(row)) return
     const decimals = decimalsOf(lower && upper[row] - lower[row])
     const numbers = predicted.map(name => number(predictions[name][row], decimals))
-    const remark = wrong.get(row) ?? (value === null ? "no answer" : extrapolated?.[row] ? "outside of the training range" : "")
-    const cells = [...numbers, remark, ...given.map(name => predictions[name][row] ?? "")].map(text => element("td", text))
+    const said = element("td", wrong.get(row) ?? (extrapolated?.[row] ? "outside of the training range" : ""))
+    said.className = "remark"
+    const values = texts => texts.map(text => element("td", text))
+    const cells = [...values(numbers), said, ...values(given.map(name => predictions[name][row] ?? ""))]
     const head = element("th", row)
     head.scope = "row"
     const line = element("tr", head, ...cells)
@@ -118,28 +126,31 @@ function listing({ predictions, given, wrong }) {
 }
 
 /** Observed against predicted, or the predictions by the one predictor or by row, with their intervals. */
-function drawing({ predictions, observed, response, x, label }) {
+function drawing({ predictions, observed, response, x, label }, width) {
+  const height = Math.max(280, 0.6 * width)
   const { fit, lower, upper } = predictions
   const points = fit.flatMap((value, row) => {
-    if (value === null || Number.isNaN(observed ? observed[row] : x[row])) return []
+    if (value === null || !Number.isFinite(observed ? observed[row] : x[row])) return []
     const [from, to] = lower ? [lower[row] ?? value, upper[row] ?? value] : [value, value]
     const text = `row ${row}: ${number(value, decimalsOf(to - from))}`
     return [observed ? { x1: from, x: value, x2: to, y1: observed[row], y: observed[row], y2: observed[row], text }
       : { x1: x[row], x: x[row], x2: x[row], y1: from, y: value, y2: to, text }]
   }).slice(0, POINTS)
   const limits = points.flatMap(({ x1, x2 }) => [x1, x2]), heights = points.flatMap(({ y1, y2 }) => [y1, y2])
-  const across = scaleLinear(extent(observed ? [...limits, ...heights] : limits), [LEFT, WIDTH - RIGHT]).nice()
-  const up = scaleLinear(extent(observed ? [...limits, ...heights] : heights), [HEIGHT - BOTTOM, TOP]).nice()
+  const across = scaleLinear(extent(observed ? [...limits, ...heights] : limits), [LEFT, width - RIGHT]).nice()
+  const up = scaleLinear(extent(observed ? [...limits, ...heights] : heights), [height - BOTTOM, TOP]).nice()
   const titles = observed ? [`predicted ${response}`, `observed ${response}`] : [label, `predicted ${response}`]
   const svg = select(document.createElementNS("http://www.w3.org/2000/svg", "svg"))
-  svg.attr("viewBox", `0 0 ${WIDTH} ${HEIGHT}`).attr("role", "img").attr("aria-label", `${titles[1]} by ${titles[0]}; the table has the values`)
-  svg.append("g").attr("transform", `translate(0,${HEIGHT - BOTTOM})`).call(axisBottom(across).ticks(8))
+  svg.attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img")
+    .attr("aria-label", `${titles[1]} by ${titles[0]}; the table has the values`)
+  svg.append("g").attr("transform", `translate(0,${height - BOTTOM})`).call(axisBottom(across).ticks(width / 80))
   svg.append("g").attr("transform", `translate(${LEFT},0)`).call(axisLeft(up).ticks(8))
-  svg.append("text").attr("x", WIDTH / 2).attr("y", HEIGHT - 6).text(titles[0])
-  svg.append("text").attr("transform", `translate(14,${HEIGHT / 2}) rotate(-90)`).text(titles[1])
+  svg.append("text").attr("x", (LEFT + width) / 2).attr("y", height - 6).text(titles[0])
+  svg.append("text").attr("transform", `translate(14,${height / 2}) rotate(-90)`).text(titles[1])
   if (observed) {
     const [least, most] = across.domain()
-    svg.append("line").attr("class", "equal").attr("x1", across(least)).attr("x2", across(most)).attr("y1", up(least)).attr("y2", up(most))
+    svg.append("line").attr("class", "equal").attr("x1", across(least)).attr("x2", across(most))
+      .attr("y1", up(least)).attr("y2", up(most))
   }
   const marks = svg.selectAll("g.point").data(points).join("g").attr("class", "point")
   marks.append("title").text(point => point.text)
@@ -150,7 +161,9 @@ function drawing({ predictions, observed, response, x, label }) {
 }
 
 function extent(values) {
-  return values.length ? [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))] : [0, 1]
+  if (!values.length) return [0, 1]
+  const [least, most] = [Math.min(...values), Math.max(...values)], beside = (most - least || 1) / 50
+  return [least - beside, most + beside]
 }
 
 /** The decimals that show three digits of half an interval; see pages/numbers.py. */

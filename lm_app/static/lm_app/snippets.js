@@ -1,9 +1,13 @@
-// Give each <copy-code> a button that copies its text.
+// Give each <copy-code> a button that copies its text. As the form is answered, the section is swapped, and stays open
+// where it was.
+
+let opened = null
 
 customElements.define("copy-code", class extends HTMLElement {
   connectedCallback() {
-    if (this.querySelector("button")) return
-    const code = this.querySelector("code")
+    const code = this.querySelector("code"), details = this.closest("details"), { language } = this.dataset
+    if (opened) details.open = language === opened
+    details.addEventListener("toggle", () => { if (details.open) opened = language })
     const button = document.createElement("button")
     button.type = "button"
     button.textContent = "Copy"
