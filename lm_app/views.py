@@ -7,11 +7,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from lm_app.api import asked_model
 from lm_app.errors import LmError, UnknownModel
 from lm_app.pages import answer, elsewhere, table
 from lm_app.pages.models import listed_models
 from lm_app.pages.page import MODEL_PARAMETER, Page, page_of
-from lm_app.store.live import live_model
 
 SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "answer": answer.context,
@@ -19,6 +19,8 @@ SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "elsewhere": elsewhere.context,
 }
 """The main page's sections in their order: each has a template, sections/<name>.html, where <name> is its context."""
+FOLLOWING = ("contributions", "elsewhere")
+"""The sections that follow the form: while fields change, their elements, of these ids, are swapped."""
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -34,10 +36,11 @@ def main_page(request: HttpRequest) -> HttpResponse:
     try:
         if name not in {model.name for model in models}:
             raise UnknownModel(name, [model.name for model in models])
-        page = page_of(request, live_model(name))
+        page = page_of(request, asked_model(request, name))
     except LmError as error:
         is_unknown = isinstance(error, UnknownModel) and MODEL_PARAMETER in request.GET
         return render(request, "lm_app/main_page.html", context | {"problem": error}, status=404 if is_unknown else 200)
     context |= {section: describe(page) for section, describe in SECTIONS.items()}
+    context["following"] = [section for section in FOLLOWING if section in SECTIONS]
     context |= {"page": page, "sections": [f"lm_app/sections/{section}.html" for section in SECTIONS]}
     return render(request, "lm_app/main_page.html", context)

@@ -33,10 +33,7 @@ def context(page: Page) -> dict[str, Any]:
     A GET can't ask a model of which a predictor is called as an option; `clash` names that one.
     """
     url = page.request.build_absolute_uri(reverse("api:model_predict_many", args=[page.model.name]))
-    options = page.options.model_dump(include={"interval", "level", "extrapolation"}, exclude_defaults=True)
-    if "interval" not in options:
-        options.pop("level", None)
-    query = page.texts | {name: str(value) for name, value in options.items()}
+    query = {**page.texts, "interval": page.options.interval, **page.asked}
     needs_key = "ml_api.rights" in page.request.META  # see ml_api/access/middleware.py
     return {
         "clash": ", ".join(sorted(QUERY_NAMES & page.texts.keys())),
@@ -107,7 +104,7 @@ def _excel(url: str, query: Mapping[str, str]) -> str:
     """Write a formula that is the fit, as a number; or the whole answer as text, where the fit stands not alone."""
     alone = {name: text for name, text in query.items() if name not in ("interval", "level")}
     answer = f"WEBSERVICE({_in_formula(_csv_url(url, alone))})"
-    if "extrapolation" in query:
+    if query.get("extrapolation") == "flag":
         return f"={answer}"
     return f'=NUMBERVALUE(CLEAN(MID({answer},{len(FIT_COLUMN) + 1},40)),".")'
 

@@ -2,6 +2,9 @@
 
 import math
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 MOST_DECIMALS = 12
 """Of a number that is written without a power of ten."""
 LEAST_P = 0.001
@@ -42,3 +45,8 @@ def p_value(p: float | None) -> str:
     if p is None or math.isnan(p):
         return "not defined"
     return short(p, 2) if p >= LEAST_P else f"< {LEAST_P}"
+
+
+def exact(value: float, text: str) -> SafeString:
+    """Show a text for a number that is copied with all its digits; see copy.js."""
+    return format_html('<data value="{}">{}</data>', repr(value), text)

@@ -1,10 +1,9 @@
 """The section "Many at once": a file or pasted cells, which static/lm_app/table.js sends to the API."""
 
-from typing import Any, get_args
+from typing import Any
 
 from django.conf import settings
 
-from lm_app.engine.lm import Interval
 from lm_app.pages.page import Page
 from lm_app.predictors import is_single_number, names_of
 from lm_app.response_scale import response_scale
@@ -24,7 +23,6 @@ def context(page: Page) -> dict[str, Any]:
         "response": response,
         "column": scale["column"] or "" if scale else response.strip("`"),
         "function": response.partition("(")[0] if scale else "",
-        "intervals": get_args(Interval),
         "columns": names,
         "cells": "\t".join(names) + "\n" + "\t".join(page.texts[name] for name in names),
         "most_rows": settings.LM_MAX_ROWS,

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.test import Client, override_settings
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
@@ -114,9 +114,9 @@ def test_a_file_is_chosen_and_comes_back_with_predictions(page: Page, server: Se
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "predictions.csv"
     assert download.value.path().read_bytes() == of_api(server, "mtcars", text, **options, format="csv")
-    page.get_by_label("Answer outside").check()
-    page.get_by_role("button", name="Predict", exact=True).click()
-    expect(rows.nth(1)).to_contain_text("outside of the training range")
+    page.get_by_label("Rows beyond").check()
+    page.get_by_role("button", name="Ask for all rows").click()
+    expect(rows.nth(1)).to_contain_text("beyond the training range")
 
 
 def test_a_file_is_dropped_and_its_response_compared(page: Page, server: Server, cars: str) -> None:
@@ -142,18 +142,18 @@ def test_cells_are_pasted(page: Page, server: Server) -> None:
     expect(status(page)).to_contain_text(f"RMSE {answer['fit'][0] - 10.5:.4g} over 1 row.")
     expect(page.locator("predict-table tbody tr").nth(0).locator("td").nth(2)).to_have_text(f"{answer['upper'][0]:.2f}")
     page.get_by_label("Or paste").fill("distance\n6\n29.5\n")
-    page.get_by_role("button", name="Predict", exact=True).click()
+    page.get_by_role("button", name="Ask for all rows").click()
     expect(page.get_by_role("img", name="predicted time by distance")).to_be_visible()
 
 
 def test_what_is_too_large_or_not_there_is_said(browser: Browser, server: Server) -> None:
     page = browser.new_page()  # its console tells of the errors that the server answers
     page.goto(f"{server.url}/lm?model=mtcars")
-    page.get_by_role("button", name="Predict", exact=True).click()
+    page.get_by_role("button", name="Ask for all rows").click()
     expect(status(page)).to_have_text("Choose a file, or paste cells.")
     line = "2.6,17,manual\n"
     choose(page, "wt,qsec,am\n" + 55 * line + "x,17,manual\n" + 4 * line)
-    expect(status(page)).to_contain_text("60 rows: 1 without an answer. Shown are the first 50")
+    expect(status(page)).to_contain_text("60 rows: 1 without an answer. The table has the first 50")
     expect(page.locator("predict-table tbody tr")).to_have_count(51)
     expect(page.get_by_role("img", name="predicted mpg by row")).to_be_visible()
     for text, words in (
@@ -183,7 +183,7 @@ def test_a_file_is_answered_without_javascript(browser: Browser, server: Server)
         expect(page.get_by_label("Or paste")).to_be_hidden()
         choose(page, "id,distance\n7,29.5\n8,x\n")
         with page.expect_download() as download:
-            page.get_by_role("button", name="Predict", exact=True).click()
+            page.get_by_role("button", name="Ask for all rows").click()
         assert download.value.path().read_text() == "id,distance,fit\n7,29.5,47.7364864864865\n8,x,NA\n"
 
 
@@ -275,7 +275,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 QUERIES = st.dictionaries(TEXTS.filter(bool), TEXTS, min_size=1)
 
 
-@given(QUERIES, st.booleans())
+@given(query=QUERIES, needs_key=st.booleans())
+@example(query={"__proto__": "x" * 300}, needs_key=False)
 def test_any_name_and_value_is_quoted(query: dict[str, str], needs_key: bool) -> None:
     base = "http://localhost:8000/lm/api/models/m/predict"
     codes = {snippet.language: snippet.code for snippet in snippets(base, query, needs_key=needs_key)}

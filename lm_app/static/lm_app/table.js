@@ -83,7 +83,7 @@ function read({ predictions, errors, warnings }, { response, column, function: t
   const texts = [`${counted(fit.length)}: ${unanswered ? `${unanswered} without an answer` : "all are answered"}.`]
   if (observed) texts.push(accuracy(fit, observed, response))
   if (fit.length > ROWS) {
-    texts.push(`Shown are the first ${ROWS} and others that are wrong, drawn the first ${POINTS}; the download has all.`)
+    texts.push(`The table has the first ${ROWS} and others that are wrong, the picture ${POINTS}, the download all.`)
   }
   texts.push(...warnings)
   const x = predictor ? numbers(predictor) : [...fit.keys()]
@@ -91,7 +91,7 @@ function read({ predictions, errors, warnings }, { response, column, function: t
 }
 
 function accuracy(fit, observed, response) {
-  const squares = fit.flatMap((value, row) => value === null ? [] : (value - observed[row]) ** 2).filter(Number.isFinite)
+  const squares = fit.map((value, row) => value === null ? NaN : (value - observed[row]) ** 2).filter(Number.isFinite)
   if (!squares.length) return `No row has both ${response} and an answer.`
   const rmse = Math.sqrt(squares.reduce((sum, square) => sum + square) / squares.length)
   return `${response} observed against predicted: RMSE ${rmse.toPrecision(4)} over ${counted(squares.length)}.`
@@ -110,7 +110,7 @@ function listing({ predictions, given, wrong }) {
     if (row >= ROWS && !wrong.has(row)) return
     const decimals = decimalsOf(lower && upper[row] - lower[row])
     const numbers = predicted.map(name => number(predictions[name][row], decimals))
-    const said = element("td", wrong.get(row) ?? (extrapolated?.[row] ? "outside of the training range" : ""))
+    const said = element("td", wrong.get(row) ?? (extrapolated?.[row] ? "beyond the training range" : ""))
     said.className = "remark"
     const values = texts => texts.map(text => element("td", text))
     const cells = [...values(numbers), said, ...values(given.map(name => predictions[name][row] ?? ""))]
