@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from lm_app.pages.equation import equation_of
 from lm_app.pages.form import fields_of, options_of
-from lm_app.pages.numbers import decimals_of, exact, rounded, short
+from lm_app.pages.numbers import decimals_of, exact, percent, rounded, short
 from lm_app.pages.page import Page
 from lm_app.pages.picture import picture_of
 from lm_app.response_scale import back_transformed
@@ -68,7 +68,7 @@ def result(page: Page) -> dict[str, Any] | None:
         answer["median"] = {"fit": _number(read["median"], decimals), **_limits(lower, upper, decimals)}
     return {
         **answer,
-        "level": f"{short(100 * page.options.level)} %",
+        "level": percent(page.options.level),
         "interval": page.options.interval,
         "extrapolated": bool(page.observations and any(page.observations.extrapolated or [])),
         "warnings": page.prediction.warnings,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_app.pages.numbers import short
+from lm_app.pages.numbers import percent, short
 from lm_app.pages.page import Page, typed
 from lm_app.predictors import Date, DateTime, Factor, Logical, Numeric, Predictor
 
@@ -61,7 +61,7 @@ def options_of(page: Page) -> dict[str, list[Choice]]:
     interval, level = (page.asked.get(name, str(getattr(page.options, name))) for name in ("interval", "level"))
     return {
         "intervals": _choices(INTERVALS, interval),
-        "levels": _choices({text: f"{short(100 * float(text))} %" for text in LEVELS}, level),
+        "levels": _choices({text: percent(float(text)) for text in LEVELS}, level),
     }
 
 

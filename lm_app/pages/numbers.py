@@ -40,6 +40,11 @@ def short(value: float | None, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent(share: float) -> str:
+    """Write a share of 1, as 95 %; the two never part at the end of a line."""
+    return f"{short(100 * share)}\N{NO-BREAK SPACE}%"
+
+
 def p_value(p: float | None) -> str:
     """Write a p value with two digits, and a tiny one as what it is less than: none is 0."""
     if p is None or math.isnan(p):

@@ -68,19 +68,12 @@ class Page:
         return decimals_of(4 * (self.info["sigma"] or 0))
 
     def held(self) -> list["array[float]"]:
-        """Return what stands in the form as R takes it, and of the example where that is no value."""
+        """Return what stands in the form as R takes it, and of the example where that is refused."""
         if not self.model.predictors:
             return [array("d", [1.0])]
-        example = self.info["example"]
-        return [
-            array(
-                "d",
-                predictor.from_text([self.texts[predictor.name]])
-                or predictor.from_json([example[predictor.name]])
-                or [],
-            )
-            for predictor in self.model.predictors
-        ]
+        example = {name: typed(value) for name, value in self.info["example"].items()}
+        texts = {**self.texts, **{name: example[name] for name in self.errors.keys() & example.keys()}}
+        return [array("d", predictor.from_text([texts[predictor.name]]) or []) for predictor in self.model.predictors]
 
 
 def page_of(request: HttpRequest, model: LoadedModel) -> Page:

@@ -263,6 +263,10 @@ def test_a_snippet_is_copied(page: Page) -> None:
     block.get_by_role("button", name="Copy").click()
     expect(block.get_by_role("button")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == shown(page)["Python"]
+    page.get_by_label(re.compile("^wt in")).fill("3,25")
+    expect(block.locator("code")).to_contain_text('"wt": "3,25"')
+    expect(block.get_by_role("button")).to_have_text("Copy")
+    expect(block.locator("code")).to_be_visible()
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {})")
     block.get_by_role("button").click()
     expect(block.get_by_role("button")).to_have_text("Selected: press Ctrl+C")
@@ -307,6 +311,14 @@ def test_snippets_say_where_the_key_goes(serve: StartServer) -> None:
             printed = run(language, html.unescape(code).replace('KEY"', f'{key}"').replace("KEY: KEY", f"KEY: {key}"))
             assert "fit" in printed, language
             assert "401" not in printed, language
+
+
+@pytest.mark.usefixtures("shipped_models")
+def test_the_origin_and_the_version_are_those_of_the_page(client: Client) -> None:
+    page = html.unescape(client.get("/lm?version=live&distance=6", secure=True).text)
+    asked = "https://testserver/lm/api/models/timedistance/predict?distance=6&interval=prediction&version=live"
+    assert f'curl "{asked}"' in page
+    assert 'action="/lm/api/models/timedistance/predict?version=live"' in page
 
 
 def test_a_model_with_a_predictor_called_as_an_option_has_no_snippets(models: Path, client: Client) -> None:

@@ -30,7 +30,7 @@ function fittedPanel(data) {
 }
 
 function drawPanel(svg, panel, data, width, height) {
-  const x = scaleX(panel).range([MARGIN.left, width - MARGIN.right])
+  const x = scaleX(panel, data).range([MARGIN.left, width - MARGIN.right])
   const all = panel.type === "fitted" ? valuesOf(panel) : data.panels.flatMap(valuesOf) // so that panels compare
   const y = scaleLinear(extent([...all, ...(data.answer ?? [])]), [height - MARGIN.bottom, MARGIN.top]).nice()
   svg.attr("viewBox", `0 0 ${width} ${height}`).attr("tabindex", 0).attr("role", "img")
@@ -139,9 +139,10 @@ function said(panel, data, i) {
   return `${panel.name} ${at}: ${data.response} ${number(panel.fit[i])}, mean ${mean}, new ${fresh}`
 }
 
-function scaleX(panel) {
+function scaleX(panel, data) {
   if (panel.labels) return scalePoint(panel.x, [0, 1]).padding(0.5)
   const values = [...panel.x, ...(panel.dots ?? []).map(dot => dot[0])]
+  if (panel.type === "fitted") values.push(data.answer?.[0])
   return scaleLinear(extent(values), [0, 1]).nice()
 }
 
