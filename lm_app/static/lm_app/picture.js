@@ -22,6 +22,7 @@ export function draw() {
     const { width } = this.getBoundingClientRect()
     drawPanel(select(this), panel, data, Math.max(width, 200), height)
   })
+  performance.mark("picture")
 }
 
 function fittedPanel(data) {
