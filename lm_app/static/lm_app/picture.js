@@ -45,9 +45,9 @@ function drawPanel(svg, panel, data, width, height) {
   svg.append("g").attr("transform", `translate(0,${height - MARGIN.bottom})`).call(bottom)
   svg.append("g").attr("transform", `translate(${MARGIN.left},0)`).call(axisLeft(y).ticks(Math.floor(height / 45)))
   svg.append("text").attr("x", (MARGIN.left + width) / 2).attr("y", height - 4).attr("text-anchor", "middle")
-    .text(named(panel.name, panel.unit))
+    .text(cut(named(panel.name, panel.unit), width - MARGIN.left))
   svg.append("text").attr("transform", `translate(12,${(height - MARGIN.bottom) / 2}) rotate(-90)`)
-    .attr("text-anchor", "middle").text(named(data.response, data.unit))
+    .attr("text-anchor", "middle").text(cut(named(data.response, data.unit), height - MARGIN.bottom))
   if (panel.type === "fitted") {
     const [least, greatest] = x.domain()
     svg.append("line").attr("class", "equal").attr("x1", x(least)).attr("x2", x(greatest))
@@ -158,7 +158,10 @@ function extent(values) {
 }
 
 function label(panel, value, space) {
-  const text = panel.labels[panel.x.indexOf(value)]
+  return cut(panel.labels[panel.x.indexOf(value)], space)
+}
+
+function cut(text, space) {
   const room = Math.max(2, Math.floor(space / 7))
   return text.length > room ? `${text.slice(0, room - 1)}…` : text
 }
