@@ -10,19 +10,32 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
 from ninja.operation import Operation
 
 from lm_app.api import models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
 from ml_api.access.openapi import describe_access
-from ml_api.problems import problem_response, server_error, told
+from ml_api.problems import CONTENT_SECURITY_POLICY, problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL, ANY_MODEL = ["default model"], ["any model"]  # tags
+
+
+class Docs(Swagger):
+    """Swagger UI on a page of ours. Its style sheet has pictures in it."""
+
+    template = "lm_app/docs.html"
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **path_parameters: Any) -> HttpResponse:
+        """Render the page, and let it have pictures in URLs, and style sheets."""
+        response = super().render_page(request, api, **path_parameters)
+        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace("img-src", "img-src data:")
+        return response
 
 
 class API(NinjaAPI):
@@ -47,6 +60,7 @@ class API(NinjaAPI):
 
 api = API(
     title="R linear models",
+    docs=Docs(),
     docs_url="/api/docs",
     openapi_url="/api/openapi.json",
     version=VERSION,

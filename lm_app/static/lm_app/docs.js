@@ -1,0 +1,28 @@
+// The API documentation: Swagger UI on the page of docs.html.
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
+// By itself, it shows an SVG as text.
+const pictures = () => ({
+  wrapComponents: {
+    responseBody: (Original, { React }) => (props) =>
+      props.contentType.startsWith("image/svg+xml")
+        ? React.createElement("img", {
+            src: `data:image/svg+xml,${encodeURIComponent(props.content)}`,
+            alt: "The plot that was answered",
+          })
+        : React.createElement(Original, props),
+  },
+});
+
+const page = document.getElementById("swagger-ui");
+SwaggerUIBundle({
+  url: page.dataset.url,
+  domNode: page,
+  deepLinking: true,
+  defaultModelsExpandDepth: 0, // the schemas' names are enough
+  plugins: [pictures],
+});
