@@ -15,15 +15,21 @@ from ninja.operation import Operation
 
 from lm_app.api import models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
+from lm_app.examples import add_examples
 from lm_app.openapi import describe_models
 from ml_api.access.openapi import describe_access
-from ml_api.problems import CONTENT_SECURITY_POLICY, problem_response, server_error, told
+from ml_api.problems import CONTENT_SECURITY_POLICY, ProblemResponse, problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL, ANY_MODEL = ["default model"], ["any model"]  # tags
+
+
+def problem_of(error: LmError) -> ProblemResponse:
+    """Make the problem document of an error of ours."""
+    return problem_response(error.status, str(error), error.errors, error.headers)
 
 
 class Docs(Swagger):
@@ -53,7 +59,9 @@ class API(NinjaAPI):
         """Make the OpenAPI document."""
         prefix = path_prefix or self.get_root_path(path_params or {})
         document = super().get_openapi_schema(path_prefix=prefix, path_params=path_params)
-        describe_models(document, f"/{prefix.strip('/')}/api")
+        mount = f"/{prefix.strip('/')}/api"
+        describe_models(document, mount)
+        add_examples(document["paths"], mount, lambda error: problem_of(error).problem)
         describe_access(document)
         return document
 
@@ -81,7 +89,7 @@ api.add_router("/api/models/{model}", versions_router, url_name_prefix="model", 
 @api.exception_handler(LmError)
 def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
     """Answer an error of ours with its status; the log has those that an operator can mend."""
-    response = problem_response(error.status, str(error), error.errors, error.headers)
+    response = problem_of(error)
     if error.status < 500:
         return response
     logger.error("%s: %s", path_of(request), error)

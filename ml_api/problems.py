@@ -37,7 +37,7 @@ PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; 
 class ProblemResponse(HttpResponse):
     """A problem document; where a browser asks, `ml_api.middleware.problems_as_pages` makes a page of it."""
 
-    def __init__(self, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, problem: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         self.problem = problem
         content = orjson.dumps(problem)
         super().__init__(content, status=problem["status"], content_type=PROBLEM_JSON, headers=headers)

@@ -9,7 +9,7 @@ follow();
 const pictures = () => ({
   wrapComponents: {
     responseBody: (Original, { React }) => (props) =>
-      props.contentType.startsWith("image/svg+xml")
+      props.contentType?.startsWith("image/svg+xml")
         ? React.createElement("img", {
             src: `data:image/svg+xml,${encodeURIComponent(props.content)}`,
             alt: "The plot that was answered",
@@ -19,10 +19,14 @@ const pictures = () => ({
 });
 
 const page = document.getElementById("swagger-ui");
-SwaggerUIBundle({
+const ui = SwaggerUIBundle({
   url: page.dataset.url,
   domNode: page,
   deepLinking: true,
-  defaultModelsExpandDepth: 0, // the schemas' names are enough
   plugins: [pictures],
+  docExpansion: "none",
+  defaultModelsExpandDepth: 0, // the schemas' names are enough
+  onComplete: () => {
+    for (const tag of ["predict", "default model"]) ui.layoutActions.show(["operations-tag", tag], true);
+  },
 });
