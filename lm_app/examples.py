@@ -22,7 +22,7 @@ from lm_app.predict.check import check
 from lm_app.predict.question import Frame, Question, Source
 from lm_app.predict.respond import respond
 from lm_app.predictors import Numeric
-from lm_app.schemas import ModelCard
+from lm_app.schemas import ListedVersion, ModelCard
 from lm_app.store.kept import kept_model
 from lm_app.store.live import live_models
 from lm_app.store.version import LoadedModel
@@ -113,7 +113,7 @@ def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]
         ("/card.md", "text/markdown", lambda: _beginning(api.card_for_people(request))),
         ("/summary.txt", "text/plain", lambda: api.summary(request).content.decode()),
         ("/lm.R", "text/plain", lambda: _beginning(api.code(request))),
-        ("/versions", JSON, lambda: api.list_versions(request)),
+        ("/versions", JSON, lambda: [ListedVersion(**it).model_dump() for it in api.list_versions(request)]),
         ("/models", JSON, lambda: api.list_models(request)),
     ]
 

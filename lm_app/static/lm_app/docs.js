@@ -24,6 +24,7 @@ const ui = SwaggerUIBundle({
   domNode: page,
   deepLinking: true,
   plugins: [pictures],
+  syntaxHighlight: { theme: "tomorrow-night" }, // has enough contrast
   docExpansion: "none",
   defaultModelsExpandDepth: 0, // the schemas' names are enough
   onComplete: () => {
