@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from ninja import P, PathEx, Router
@@ -90,21 +91,34 @@ def asked_model(request: HttpRequest, name: str) -> LoadedModel:
     return models[0]
 
 
-def etag_of(model: LoadedModel, media_type: str = JSON) -> str:
+def etag_of(model: str, version: str, media_type: str = JSON) -> str:
     """Make the ETag of all that is answered about a model: another version or other software answers otherwise.
 
     So does another format of the same prediction.
     """
     kind = "" if media_type == JSON else f"-{media_type.partition(';')[0].rpartition('/')[2]}"
-    return f'"{model.name}-{model.version}-{settings.LM_SOFTWARE_VERSION}{kind}"'
+    return f'"{model}-{version}-{settings.LM_SOFTWARE_VERSION}{kind}"'
 
 
 def check_if_match(if_match: str, model: LoadedModel) -> None:
     """Raise PreconditionFailed where If-Match names other ETags, in whichever format (RFC 9110, 13.1.1)."""
-    etag = etag_of(model)
+    etag = etag_of(model.name, model.version)
     begins = etag[:-1] + "-"
     if if_match.strip() != "*" and not any(tag == etag or tag.startswith(begins) for tag in parse_etags(if_match)):
         raise PreconditionFailed(f"If-Match is {if_match[:100]}, but what is served has the ETag {etag}.")
+
+
+@lru_cache(maxsize=1000)
+def headers_about(model: str, version: str, media_type: str) -> ResponseHeaders:
+    """Make the headers about a model; with an ETag, where there is a media type.
+
+    They are kept, as Django looks at each character of each header, in each response anew: a 20th of a prediction.
+    """
+    headers = {"Vary": VERSION_HEADER, "LM-Model": model, "LM-Version": version}
+    if media_type:
+        headers["ETag"] = etag_of(model, version, media_type)
+        headers["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
+    return ResponseHeaders(headers)
 
 
 def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -113,16 +127,14 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     @wraps(run)
     def with_headers(request: ModelRequest, **parameters: Any) -> HttpResponse:
         response = run(request, **parameters)
-        response.headers.setdefault("Vary", VERSION_HEADER)
         if not hasattr(request, "model"):
+            response.headers.setdefault("Vary", VERSION_HEADER)
             return response
-        model = request.model
-        if request.method == "GET" and response.status_code == 200:
-            etag = response["ETag"] = etag_of(model, response["Content-Type"])
-            response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
-            if "HTTP_IF_NONE_MATCH" in request.META:
-                response = get_conditional_response(request, etag=etag, response=response) or response
-        response["LM-Model"], response["LM-Version"] = model.name, model.version
+        kind = response["Content-Type"] if request.method == "GET" and response.status_code == 200 else ""
+        about = headers_about(request.model.name, request.model.version, kind)
+        if kind and "HTTP_IF_NONE_MATCH" in request.META:
+            response = get_conditional_response(request, etag=about["ETag"], response=response) or response
+        response.headers._store = about._store | response.headers._store
         return response
 
     return with_headers

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
-from ml_api.access.addresses import client
+from ml_api.access.addresses import client_of
 from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
@@ -75,7 +75,7 @@ class Access:
             return self._get_response(request) if is_open else unauthorized(environ)
         if not self._limiter:
             return self._get_response(request)
-        left, refusal = self._limiter.count(environ.get(KEY) or client_of(environ))
+        left, refusal = self._limiter.count(environ.get(KEY) or name_of_client(environ))
         response = refusal or self._get_response(request)
         response.headers["RateLimit"] = left
         return response
@@ -102,11 +102,10 @@ class Access:
         return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
 
 
-def client_of(environ: Mapping[str, Any]) -> str:
-    """Name the client by its address. Behind App Service, the peer is its front end."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-    is_front_end = bool(settings.WEBSITE_HOSTNAME)
-    return client(environ["REMOTE_ADDR"], forwarded, settings.LM_TRUSTED_PROXIES, peer_is_proxy=is_front_end)
+def name_of_client(environ: Mapping[str, Any]) -> str:
+    """Name who sent no key by its address; all who come by one Unix socket are one."""
+    client = client_of(environ)
+    return client.name if client else "unix"
 
 
 def sent_key(environ: Mapping[str, Any]) -> str:
