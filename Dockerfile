@@ -23,6 +23,7 @@ RUN python3 -m venv --without-pip .venv \
     && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt \
         -r contrib/requirements-redis.txt -r contrib/requirements-traces.txt
 COPY . .
+RUN find lm_app/static -type f -exec gzip -9 -n -k {} +
 # Models are signed by a key of this build, which nobody has afterwards, or by yours: --secret id=env,src=.env. Only the
 # public key stays. Django's own key has to be there, but training uses none; the server gets its own when it runs.
 # hadolint ignore=SC2046

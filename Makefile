@@ -7,6 +7,7 @@ EXAMPLES ?= 3000
 SECONDS ?= 3
 BIN := .venv/bin
 MODELS := $(patsubst %/model.toml,%/live,$(wildcard extra_files/*/model.toml))
+STATIC := $(filter-out %.gz,$(wildcard lm_app/static/lm_app/*.* lm_app/static/lm_app/vendor/*.*))
 APT := $(if $(SKIP_APT),:,contrib/apt_install.sh)
 
 .PHONY: help
@@ -14,8 +15,14 @@ help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
+run: .env $(MODELS) static ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
 	PORT=$(PORT) exec $(BIN)/python -m ml_api
+
+.PHONY: static
+static: $(STATIC:=.gz) ## Compress what the pages load
+
+%.gz: %
+	gzip -9 -n -k -f $<
 
 .PHONY: train
 train: .env .venv/installed ## Train all models

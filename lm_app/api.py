@@ -19,6 +19,7 @@ from lm_app.errors import (
     ContentTooLarge,
     Damaged,
     ManyVersions,
+    NotKnown,
     PreconditionFailed,
     TimedOut,
     UnknownKey,
@@ -29,7 +30,17 @@ from lm_app.measured import MEASURED, Measured
 from lm_app.predict import parse, respond
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
-from lm_app.schemas import VERSION_HEADER, VERSION_PARAMETER, ListedModel, ListedVersion, ModelCard, Problem
+from lm_app.response_scale import response_scale
+from lm_app.schemas import (
+    VERSION_HEADER,
+    VERSION_PARAMETER,
+    Diagnostics,
+    ListedModel,
+    ListedVersion,
+    ModelCard,
+    NamedObservations,
+    Problem,
+)
 from lm_app.store.folder import ModelFolder
 from lm_app.store.kept import kept_model
 from lm_app.store.live import find_folder, live_model, live_models
@@ -42,6 +53,8 @@ predict_router = Router()  # mounted first: Django tries the URLs in their order
 value_router = Router()
 predict_router.add_router("/predict/{value}", value_router)
 
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""R draws by style attributes; nothing else is allowed to an SVG that is opened by itself."""
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 422, 503), Problem)
 
 
@@ -280,7 +293,8 @@ def card(request: ModelRequest) -> dict[str, Any]:
     """What the model predicts from what, how well, and what it was trained on."""
     info = request.model.info
     unit = info["units"].get(info["response"])
-    return {**info, "model": request.model.name, "version": request.model.version, "unit": unit}
+    names = {"model": request.model.name, "version": request.model.version, "unit": unit}
+    return {**info, **names, "response_scale": response_scale(info)}
 
 
 @router.get("/prototype", response={200: dict[str, Any], **PROBLEMS}, summary="The JSON Schema of one observation")
@@ -305,6 +319,29 @@ def key(request: ModelRequest, key: PathEx[str, P(example="r_squared")]) -> Any:
     if key not in info:
         raise UnknownKey(key, sorted(info))
     return info[key]
+
+
+@router.get("/observations", response={200: NamedObservations, **PROBLEMS}, summary="The observations, by name")
+def observations(request: ModelRequest) -> dict[str, Any]:
+    """The observations that the model was fitted to, each as an object, with its columns' names."""
+    info = request.model.info
+    if "observation_columns" not in info:
+        raise NotKnown("the names of the observations' columns", info)
+    columns, listed = info["observation_columns"], info["observations"]
+    rows = listed if isinstance(listed, list) else listed["first"]
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {"n": info["n"], "columns": columns, "observations": named}
+
+
+@router.get("/diagnostics", response={200: Diagnostics, **PROBLEMS}, summary="The rows of the training data")
+def diagnostics(request: ModelRequest) -> dict[str, Any]:
+    """Of each row R's `hatvalues`, `rstandard` and `cooks.distance`: which do not fit, and which decide the fit."""
+    info = request.model.info
+    if "row_diagnostics" not in info:
+        raise NotKnown("the diagnostics of its rows", info)
+    by_name = {**info["row_diagnostics"]}
+    n = by_name.pop("n")
+    return {"n": n, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
 
 
 @router.get("/card.md", response={200: str, **PROBLEMS}, summary="The model card, for people")
@@ -341,4 +378,5 @@ def plot(request: ModelRequest, name: PathEx[str, P(example="fit")]) -> HttpResp
     names = request.model.plots()
     if name not in names:
         raise UnknownPlot(name, names)
-    return HttpResponse(request.model.plot(name), content_type="image/svg+xml")
+    policy = {"Content-Security-Policy": SVG_POLICY}
+    return HttpResponse(request.model.plot(name), content_type="image/svg+xml", headers=policy)

@@ -23,6 +23,8 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
   variables <- intersect(all.vars(formula(model)), names(data))
   columns <- data[c(variables, setdiff(request$columns, variables))]
   counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))
+  rows <- fit$rows[counted(model)]
+  distances <- cooks.distance(model, res = weighted.residuals(model), hat = leverages)
   info <- c(
     list(
       call = paste0(printed, "\n"),
@@ -36,6 +38,7 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
     setNames(lapply(columns, all_or_summary), sprintf("%s_values", names(columns))),
     list(
       observations = observations(data[request$columns]),
+      observation_columns = I(request$columns),
       r_squared = round6(model_summary$r.squared),
       adjusted_r_squared = round6(model_summary$adj.r.squared),
       equation = equation(model),
@@ -58,7 +61,8 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       bic = BIC(model),
       f_statistic = f_statistic(model_summary),
       press_rmse = root_mean_square(deleted_residuals(model, leverages)),
-      diagnostics = diagnostics(model, leverages, fit$rows),
+      diagnostics = diagnostics(model, distances, rows),
+      row_diagnostics = row_diagnostics(model, leverages, distances, rows, counted_data),
       weighted = !is.null(model$weights),
       rank_deficient = anyNA(estimates),
       complete_up_to = complete_up_to,
@@ -241,12 +245,9 @@ deleted_residuals <- function(model, leverages = hatvalues(model)) {
 root_mean_square <- function(x) sqrt(mean(x^2))
 
 # What plot.lm() shows, in numbers. Rows of weight 0 took no part.
-diagnostics <- function(model, leverages, rows) {
-  n <- length(leverages)
-  rows <- rows[counted(model)]
-  release_memory(n)
+diagnostics <- function(model, distances, rows) {
+  n <- length(distances)
   errors <- weighted.residuals(model)
-  distances <- cooks.distance(model, res = errors, hat = leverages)
   release_memory(n)
   tested <- thin(errors, 5000) # shapiro.test() takes no more
   normality <- tryCatch(shapiro.test(tested), error = function(e) NULL)
@@ -270,6 +271,30 @@ diagnostics <- function(model, leverages, rows) {
       above = sum(distances > 4 / n, na.rm = TRUE),
       greatest = lapply(greatest, function(i) list(row = rows[i], distance = distances[[i]]))
     )
+  )
+}
+
+# The same of each row; of very many, of those that stand out in any way, and of some of the others.
+row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
+  n <- length(rows)
+  measured <- list(hat = leverages, wt.res = weighted.residuals(model))
+  standardised <- rstandard(model, infl = measured, sd = sqrt(deviance(model) / model$df.residual))
+  release_memory(n)
+  told <- seq_len(n)
+  if (n > complete_up_to) {
+    greatest <- function(values) head(order(values, decreasing = TRUE), complete_up_to / 10)
+    outstanding <- c(greatest(distances), greatest(abs(standardised)), greatest(leverages))
+    told <- sort(unique(c(outstanding, thin(told, complete_up_to - length(outstanding)))))
+    release_memory(n)
+  }
+  list(
+    n = n,
+    row = I(rows[told]),
+    observed = json_vector(response_values(model, counted_data)[told]),
+    fitted = json_vector(fitted(model)[counted(model)][told]),
+    leverage = json_vector(leverages[told]),
+    std_residual = json_vector(standardised[told]),
+    cooks_distance = json_vector(distances[told])
   )
 }
 

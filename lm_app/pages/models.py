@@ -21,13 +21,18 @@ class ListedModel:
     @property
     def title(self) -> str:
         """The title, or the name of a model that has none."""
-        return self.live.info["title"] if self.live else self.name
+        return str(self.live.info["title"]) if self.live else f"{self.name} (not trained)"
 
 
 def listed_models(request: HttpRequest) -> list[ListedModel]:
     """List the models that the visitor may ask: all, where there are no API keys."""
-    rights = request.META.get("ml_api.rights")  # see ml_api/access/middleware.py
-    if rights is not None and not rights >= NEEDED:
+    if needs_key(request):
         return []
     may_ask = request.META.get("ml_api.may_ask", lambda name: True)
     return [ListedModel(name, model) for name, model in live_models().items() if may_ask(name)]
+
+
+def needs_key(request: HttpRequest) -> bool:
+    """Tell whether the pages would show more to one who sends an API key, or one with more rights."""
+    rights = request.META.get("ml_api.rights")  # see ml_api/access/middleware.py
+    return rights is not None and not rights >= NEEDED

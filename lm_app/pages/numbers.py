@@ -2,6 +2,9 @@
 
 import math
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 MOST_DECIMALS = 12
 """Of a number that is written without a power of ten."""
 LEAST_P = 0.001
@@ -37,8 +40,18 @@ def short(value: float | None, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent(share: float) -> str:
+    """Write a share of 1, as 95 %; the two never part at the end of a line."""
+    return f"{short(100 * share)}\N{NO-BREAK SPACE}%"
+
+
 def p_value(p: float | None) -> str:
     """Write a p value with two digits, and a tiny one as what it is less than: none is 0."""
     if p is None or math.isnan(p):
         return "not defined"
     return short(p, 2) if p >= LEAST_P else f"< {LEAST_P}"
+
+
+def exact(value: float, text: str) -> SafeString:
+    """Show a text for a number that is copied with all its digits; see copy.js."""
+    return format_html('<data value="{}">{}</data>', repr(value), text)

@@ -1,13 +1,14 @@
 """One browser and one server for the tests of a module."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.conftest import Server, serving
+from tests.conftest import ROOT, Server, serving
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
@@ -25,7 +26,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The shipped models, served for all tests of the module; not to be changed."""
+    """The shipped models, served as `make run` does for all tests of the module; not to be changed."""
+    subprocess.run(["make", "static"], cwd=ROOT, check=True, capture_output=True)
     with serving("gunicorn", trained_models, tmp_path_factory.mktemp("server") / "server.log") as started:
         yield started
         started.interrupt()  # so that what it ran is counted
