@@ -31,8 +31,8 @@ NO_SUCH = "nothing"
 """What no model, version, key or plot is called."""
 VERSIONS = ("20260102T030405.060708Z", "20260203T040506.070809Z")
 SECONDS_FOR_R = 1.0
-LINES = 10
-"""So many are shown of a text."""
+LINES, ROWS = 10, 2
+"""So many are shown of a text, and of the training data."""
 
 Schema = dict[str, Any]
 Answers = dict[str, Schema]
@@ -108,6 +108,8 @@ def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]
         ("/prototype", JSON, lambda: api.prototype(request)),
         ("/list_keys", JSON, lambda: api.list_keys(request)),
         ("/key/{key}", JSON, lambda: api.key(request, "r_squared")),
+        ("/observations", JSON, lambda: _first(api.observations(request), "observations")),
+        ("/diagnostics", JSON, lambda: _first(api.diagnostics(request), "rows")),
         ("/plots", JSON, lambda: api.list_plots(request)),
         ("/plots/{name}.svg", "image/svg+xml", lambda: "<svg>...</svg>"),
         ("/card.md", "text/markdown", lambda: _beginning(api.card_for_people(request))),
@@ -116,6 +118,10 @@ def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]
         ("/versions", JSON, lambda: [ListedVersion(**it).model_dump() for it in api.list_versions(request)]),
         ("/models", JSON, lambda: api.list_models(request)),
     ]
+
+
+def _first(listing: Schema, rows: str) -> Schema:
+    return {**listing, rows: listing[rows][:ROWS]}
 
 
 def _beginning(text: HttpResponse) -> str:

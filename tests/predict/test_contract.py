@@ -88,7 +88,7 @@ def test_the_document_admits_all_that_is_taken(document: dict[str, Any], client:
     validator = Draft202012Validator(distance["schema"])
     for taken in ("29,5", "29.5", "1e1", ".5", 29.5, 1000):
         assert validator.is_valid(taken)
-        answer = client.get("/lm/api/predict", {"distance": taken, "extrapolation": "flag"})
+        answer = client.get("/lm/api/predict", {"distance": str(taken), "extrapolation": "flag"})
         assert answer.status_code == 200, taken
     for refused in ("", "far", "1.000,5", True, None):
         assert not validator.is_valid(refused)
@@ -136,7 +136,10 @@ def test_examples_of_answers_are_what_is_answered(document: dict[str, Any], clie
                 body = operation["requestBody"]["content"]["application/json"]["examples"][name]["value"]
                 assert client.post(url, body, content_type="application/json").json() == example["value"]
         elif "application/json" in content:
-            assert client.get(url, query).json() == content["application/json"]["example"], path
+            answer, example = client.get(url, query).json(), content["application/json"]["example"]
+            for rows in {"observations", "rows"} & set(answer if isinstance(answer, dict) else ()):
+                answer[rows] = answer[rows][: len(example[rows])]
+            assert answer == example, path
         elif not path.endswith(".svg"):
             [(kind, text)] = content.items()
             answer = client.get(url)
