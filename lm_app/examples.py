@@ -111,7 +111,7 @@ def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]
         ("/observations", JSON, lambda: _first(api.observations(request), "observations")),
         ("/diagnostics", JSON, lambda: _first(api.diagnostics(request), "rows")),
         ("/plots", JSON, lambda: api.list_plots(request)),
-        ("/plots/{name}.svg", "image/svg+xml", lambda: "<svg>...</svg>"),
+        ("/plots/{name}.svg", "image/svg+xml", lambda: "..."),
         ("/card.md", "text/markdown", lambda: _beginning(api.card_for_people(request))),
         ("/summary.txt", "text/plain", lambda: api.summary(request).content.decode()),
         ("/lm.R", "text/plain", lambda: _beginning(api.code(request))),

@@ -103,7 +103,8 @@ def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> N
     if not path.endswith(("/models", "/versions")):
         operation["parameters"] += _versions()
     if kind := next((kind for suffix, kind in TEXTS.items() if path.endswith(suffix)), None):
-        operation["responses"][200]["content"] = {kind: {"schema": {"type": "string"}}}
+        named = {"xml": {"name": "svg"}} if path.endswith(".svg") else {}  # else Swagger UI says that there is no name
+        operation["responses"][200]["content"] = {kind: {"schema": {"type": "string", **named}}}
     for status, response in operation["responses"].items():
         if status >= 400:
             response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
