@@ -18,7 +18,7 @@ from lm_app.engine.lm import Prediction
 from lm_app.errors import (
     ContentTooLarge,
     Damaged,
-    InvalidObservations,
+    ManyVersions,
     NotKnown,
     PreconditionFailed,
     TimedOut,
@@ -95,13 +95,12 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
 def asked_model(request: HttpRequest, name: str) -> LoadedModel:
     """Find the version that the query or the header asks; the live one where both are empty.
 
-    Raises InvalidObservations where they ask for more than one, and what kept_model() raises.
+    Raises ManyVersions, and what kept_model() raises.
     """
     asked = [*parse.query_values(request).get(VERSION_PARAMETER, []), request.headers.get(VERSION_HEADER, "")]
     models = [kept_model(name, version) for version in dict.fromkeys(filter(None, asked))] or [live_model(name)]
     if len({model.version for model in models}) > 1:
-        versions = " and ".join(model.version for model in models)
-        raise InvalidObservations(f"The request asks for the versions {versions}; ask for one.")
+        raise ManyVersions(model.version for model in models)
     return models[0]
 
 
@@ -314,7 +313,7 @@ def list_keys(request: ModelRequest) -> list[str]:
 
 
 @router.get("/key/{path:key}", response={200: JsonValue, **PROBLEMS}, summary="One key's value")
-def key(request: ModelRequest, key: PathEx[str, P(example="fitted_values")]) -> Any:
+def key(request: ModelRequest, key: PathEx[str, P(example="r_squared")]) -> Any:
     """The value of one key of the model's information, such as `fitted_values` or `r_squared`."""
     info = request.model.info
     if key not in info:

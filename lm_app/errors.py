@@ -29,6 +29,7 @@ LmError
     ├── UnsupportedMediaType  415
     ├── UnsupportedCoding     415
     └── InvalidObservations   422
+        └── ManyVersions
 
 Over HTTP, ml_api/api.py makes each a problem document with its status; on the command line, scripts/ print each as
 one line.
@@ -259,3 +260,10 @@ class InvalidObservations(RequestError):
     def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(detail)
         self.errors = errors
+
+
+class ManyVersions(InvalidObservations):
+    """The request asks for one version here and for another there."""
+
+    def __init__(self, versions: Iterable[str]) -> None:
+        super().__init__(f"The request asks for the versions {' and '.join(versions)}; ask for one.")

@@ -12,7 +12,7 @@ from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
 from ml_api.probes import PROBES
-from ml_api.problems import problem_response
+from ml_api.problems import ProblemResponse, problem_response
 
 RIGHTS = "ml_api.rights"
 """In a request's environment, where there are keys: the rights of the one that was sent; none without one."""
@@ -101,7 +101,7 @@ class Access:
         else:
             about = "" if route in ABOUT_ALL else f" about the model {model!r}"
         asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
-        return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
+        return forbidden(environ[KEY], asked)
 
 
 def name_of_client(environ: Mapping[str, Any]) -> str:
@@ -118,7 +118,12 @@ def sent_key(environ: Mapping[str, Any]) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def unauthorized(environ: Mapping[str, Any]) -> HttpResponse:
+def forbidden(name: str, asked: str) -> ProblemResponse:
+    """Answer whose key has no right to what it asks."""
+    return problem_response(403, f"The API key {name!r} does not have {asked}.")
+
+
+def unauthorized(environ: Mapping[str, Any]) -> ProblemResponse:
     """Answer who sent no key, or one that is not good."""
     what = "The API key is not one that is good here" if sent_key(environ) else "This needs an API key"
     detail = f"{what}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
