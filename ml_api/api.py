@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
-from lm_app.api import models_router, predict_router, router, versions_router
+from lm_app.api import client_router, code_router, models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
 from lm_app.openapi import describe_models
 from ml_api.access.openapi import describe_access
@@ -60,7 +60,9 @@ api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", t
 api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", versions_router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
+api.add_router("/api", client_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)
+api.add_router("/api/models/{model}", code_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api/models/{model}", versions_router, url_name_prefix="model", tags=ANY_MODEL)
 
 
