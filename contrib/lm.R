@@ -819,6 +819,8 @@ predict.lm_at <- function(
   asked <- list(
     interval = interval,
     level = .number(level),
+    extrapolation = "flag",
+    format = "csv",
     se = .json(se.fit || type == "terms" && interval != "none"),
     terms = .json(type == "terms")
   )
@@ -863,12 +865,11 @@ confint.lm_at <- function(object, parm, level = 0.95, ...) {
   card <- .card(object)
   estimates <- .column_of(card, "estimate")
   names <- names(estimates)
-  parm <- if (missing(parm)) {
-    names
-  } else if (is.numeric(parm)) {
-    names[parm]
-  } else {
-    parm
+  if (missing(parm)) {
+    parm <- names
+  }
+  if (is.numeric(parm)) {
+    parm <- names[parm]
   }
   # as confint.lm() does it, by the diagonal of vcov()
   variances <- .numbers(.key(object, "unrounded")$unscaled_variances)
@@ -892,21 +893,19 @@ summary.lm_at <- function(object, ...) {
   columns <- c("estimate", "std_error", "t_value", "p_value")
   coefficients <- do.call(cbind, lapply(columns, .column_of, card = card))
   colnames(coefficients) <- c("Estimate", "Std. Error", "t value", "Pr(>|t|)")
-  aliased <- is.na(coefficients[, "Estimate"])
+  aliased <- is.na(.column_of(card, "estimate"))
   f <- card$f_statistic
-  structure(
-    list(
-      coefficients = coefficients[!aliased, , drop = FALSE],
-      aliased = aliased,
-      sigma = card$sigma,
-      df = c(card$rank, card$df_residual, length(aliased)),
-      r.squared = unrounded$r_squared,
-      adj.r.squared = unrounded$adjusted_r_squared,
-      fstatistic = if (!is.null(f)) c(value = f$value, numdf = f$df1, dendf = f$df2),
-      text = .key(object, "call")
-    ),
-    class = "summary.lm_at"
+  told <- list(
+    coefficients = coefficients[!aliased, , drop = FALSE],
+    aliased = aliased,
+    sigma = card$sigma,
+    df = c(card$rank, card$df_residual, length(aliased)),
+    r.squared = unrounded$r_squared,
+    adj.r.squared = unrounded$adjusted_r_squared,
+    fstatistic = if (!is.null(f)) c(value = f$value, numdf = f$df1, dendf = f$df2),
+    text = .key(object, "call")
   )
+  structure(Filter(Negate(is.null), told), class = "summary.lm_at")
 }
 
 print.summary.lm_at <- function(x, ...) {
@@ -934,7 +933,7 @@ versions <- function(model) {
 
 # Rows -----------------------------------------------------------------------------------------
 
-# A list: `columns`, as the server reads them; `names` of the rows; `complete`: which of them lack no value.
+# A list: `columns`, as the server reads them, and `names` of the rows.
 .rows_of <- function(newdata, predictors) {
   if (!is.data.frame(newdata)) {
     stop("newdata must be a data frame", call. = FALSE)
@@ -951,11 +950,7 @@ versions <- function(model) {
     )
   }
   columns <- lapply(predictors, function(predictor) .as_sent(newdata[[predictor$name]], predictor))
-  list(
-    columns = setNames(columns, names),
-    names = row.names(newdata),
-    complete = which(!Reduce(`|`, lapply(columns, is.na), logical(nrow(newdata))))
-  )
+  list(columns = setNames(columns, names), names = row.names(newdata))
 }
 
 # R's predict() stops for another class than that of the fit, and so it is here.
@@ -969,7 +964,10 @@ versions <- function(model) {
     datetime = inherits(values, "POSIXt")
   )
   refuse <- function(...) stop("'", predictor$name, "' ", ..., call. = FALSE)
-  if (!is_it && !all(is.na(values))) {
+  if (all(is.na(values))) {
+    return(rep(NA, length(values)))
+  }
+  if (!is_it) {
     refuse("is of class '", class(values)[1], "'; the model was fitted to a ", predictor$type)
   }
   sent <- switch(
@@ -1008,7 +1006,7 @@ versions <- function(model) {
     values
   })
   rows <- seq_len(if (length(columns) > 0) length(columns[[1]]) else card$n)
-  list(columns = setNames(columns, names), names = as.character(rows), complete = rows)
+  list(columns = setNames(columns, names), names = as.character(rows))
 }
 
 # Requests -------------------------------------------------------------------------------------
@@ -1017,61 +1015,40 @@ versions <- function(model) {
 .longest_wait <- 60 # seconds
 .rows_at_once <- 8192
 
-# The predictions: `table` (a column for each number of a row), `df`, `residual_scale`, `constant`, `warnings`. NULL
-# where another version than the card's has answered.
+# The predictions: `table` (a column for each number of a row), `df`, `residual_scale`, `constant`,
+# `warnings`. NULL where another version than the card's has answered.
 .ask_for_rows <- function(at, card, rows, asked, progress) {
-  complete <- rows$complete
-  if (length(complete) == 0) {
-    # the answer for any row tells the rest
-    rows$columns <- card$example[names(rows$columns)]
-  }
-  left <- if (length(complete) > 0) complete else 1L
+  columns <- .without_gaps(rows$columns, card$example, is_whole = asked$terms == "false")
+  path <- paste0("/predict?", paste(names(asked), asked, sep = "=", collapse = "&"))
+  count <- length(rows$names)
+  left <- seq_len(max(1, count)) # any row tells the rest
   size <- .rows_at_once
   parts <- list()
-  bar <- NULL
-  query <- paste(names(asked), asked, sep = "=", collapse = "&")
-  path <- paste0("/predict?", query, "&extrapolation=flag&format=csv")
+  if (progress && count > size) {
+    bar <- txtProgressBar(max = count, style = 3)
+    on.exit(close(bar))
+  }
   while (length(left) > 0) {
     now <- head(left, size)
-    answer <- .ask(at, path, .body_of(rows$columns, now), may_be_large = length(now) > 1)
+    answer <- .ask(at, path, .body_of(columns, now), may_be_large = length(now) > 1)
     if (answer$status_code == 413) {
       size <- ceiling(length(now) / 2)
       next
     }
     version <- answer$headers[["lm-version"]]
     if (!identical(version, card$version)) {
-      message(
-        "version ",
-        version,
-        " of model '",
-        at$model,
-        "' has followed ",
-        card$version,
-        "; asking again"
-      )
+      message("'", at$model, "' is now version ", version, ", not ", card$version, "; asking again")
       return(NULL)
     }
     parts <- c(parts, list(answer))
     left <- left[-seq_along(now)]
-    if (is.null(bar) && progress && length(left) > 0) {
-      bar <- txtProgressBar(max = length(complete), style = 3)
-      on.exit(close(bar))
-    }
-    if (!is.null(bar)) {
-      setTxtProgressBar(bar, length(complete) - length(left))
+    if (progress && count > .rows_at_once) {
+      setTxtProgressBar(bar, count - length(left))
     }
   }
-  .joined(parts, rows)
-}
-
-.joined <- function(parts, rows) {
   tables <- lapply(parts, function(answer) .table_in(.text_in(answer)))
-  found <- do.call(rbind, tables)
-  complete <- rows$complete
-  count <- length(rows$names)
-  table <- matrix(NA_real_, count, ncol(found), dimnames = list(NULL, colnames(found)))
-  table[complete, ] <- found[seq_along(complete), , drop = FALSE]
-  headers <- parts[[1]]$headers
+  table <- .with_gaps(do.call(rbind, tables)[seq_len(count), , drop = FALSE], rows$columns)
+  headers <- answer$headers
   number <- function(name) if (!is.null(headers[[name]])) .numbers_in(headers[[name]])
   list(
     table = table,
@@ -1080,6 +1057,30 @@ versions <- function(model) {
     constant = number("lm-constant"),
     warnings = c(lapply(parts, .warnings_in), .extrapolated(table, rows$names))
   )
+}
+
+# The server refuses a row that lacks a value. So it gets that of another row; of the terms, those of
+# other columns stay right.
+.without_gaps <- function(columns, example, is_whole) {
+  if (length(columns) > 0 && length(columns[[1]]) == 0) {
+    return(example[names(columns)])
+  }
+  gaps <- lapply(columns, is.na)
+  if (is_whole) {
+    gaps[] <- list(Reduce(`|`, gaps, FALSE))
+  }
+  Map(replace, columns, gaps, example[names(columns)])
+}
+
+.with_gaps <- function(table, columns) {
+  for (name in colnames(table)) {
+    label <- sub("^terms(_se|_lower|_upper)?[.]", "", name)
+    used <- if (label == name) names(columns) else all.vars(str2lang(label))
+    for (gaps in lapply(columns[intersect(used, names(columns))], is.na)) {
+      table[gaps, name] <- NA
+    }
+  }
+  table
 }
 
 # Those of R's predict(). That a number is not finite is to be seen.
@@ -1221,7 +1222,7 @@ versions <- function(model) {
 
 .response_as_r <- function(answer, se.fit, interval) {
   table <- answer$table
-  fit <- table[, "fit"]
+  fit <- unname(table[, "fit"])
   if (length(fit) > 0) {
     names(fit) <- answer$names
   }
@@ -1232,7 +1233,7 @@ versions <- function(model) {
   if (!se.fit) {
     return(fit)
   }
-  se <- table[, "se"]
+  se <- unname(table[, "se"])
   if (length(se) > 1 && answer$has_names) {
     names(se) <- answer$names
   }
@@ -1250,6 +1251,10 @@ versions <- function(model) {
     dimnames(found) <- list(answer$names, substring(colnames(found), nchar(what) + 2))
     if (is.null(terms)) found else found[, terms, drop = FALSE]
   }
+  limit <- function(what) {
+    found <- by_term(what)
+    if (ncol(found) > 0) structure(found, constant = constant) else found
+  }
   fit <- structure(by_term("terms"), constant = constant)
   if (!se.fit && interval == "none") {
     return(fit)
@@ -1257,10 +1262,7 @@ versions <- function(model) {
   c(
     list(fit = fit, se.fit = by_term("terms_se")),
     if (interval != "none") {
-      list(
-        lwr = structure(by_term("terms_lower"), constant = constant),
-        upr = structure(by_term("terms_upper"), constant = constant)
-      )
+      list(lwr = limit("terms_lower"), upr = limit("terms_upper"))
     },
     list(df = .whole(answer$df), residual.scale = answer$residual_scale)
   )
