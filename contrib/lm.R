@@ -624,7 +624,7 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   for (code in c(1:31, 127)) {
     text <- gsub(intToUtf8(code), sprintf("\\u%04x", code), text, fixed = TRUE)
   }
-  paste0("\"", text, "\"")
+  paste0("\"", text, "\"", recycle0 = TRUE)
 }
 
 # A vector of class AsIs is a list, and an unnamed list, too.
@@ -928,7 +928,7 @@ print.lm_at <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
 #' @param model What lm_at() returned.
 #' @return A data frame, the newest version first.
 versions <- function(model) {
-  jsonlite::fromJSON(.text_in(.ask(model, "/versions")))
+  .json_at(model, "/versions")
 }
 
 # Rows -----------------------------------------------------------------------------------------
@@ -991,7 +991,7 @@ versions <- function(model) {
 .fitted_rows <- function(at, card) {
   names <- vapply(card$predictors, function(predictor) predictor$name, "")
   keys <- paste0(names, "_values", recycle0 = TRUE)
-  there <- jsonlite::fromJSON(.text_in(.ask(at, "/list_keys")))
+  there <- .json_at(at, "/list_keys")
   columns <- lapply(keys, function(key) {
     values <- if (key %in% there) .key(at, key)
     if (is.null(values) || is.list(values)) {
@@ -1185,13 +1185,21 @@ versions <- function(model) {
   text
 }
 
+# The JSON at a path.
+.json_at <- function(at, path, ...) {
+  text <- .text_in(.ask(at, path))
+  tryCatch(
+    jsonlite::fromJSON(text, ...),
+    error = function(e) stop(at$url, ": the answer is no JSON; is it the right URL?", call. = FALSE)
+  )
+}
+
 .key <- function(at, name) {
-  answer <- .ask(at, paste0("/key/", curl::curl_escape(name)))
-  jsonlite::fromJSON(.text_in(answer), simplifyDataFrame = FALSE)
+  .json_at(at, paste0("/key/", curl::curl_escape(name)), simplifyDataFrame = FALSE)
 }
 
 .card <- function(at) {
-  card <- jsonlite::fromJSON(.text_in(.ask(at, "")), simplifyDataFrame = FALSE)
+  card <- .json_at(at, "", simplifyDataFrame = FALSE)
   card$rank <- sum(!is.na(.column_of(card, "estimate")))
   card
 }
