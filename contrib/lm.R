@@ -779,7 +779,9 @@ lm_at <- function(url, model, key = Sys.getenv("LM_API_KEY"), timeout = 60) {
   if (!grepl("^https?://", url)) {
     stop("url is '", url, "'; it must begin with http:// or https://", call. = FALSE)
   }
-  force(key)
+  if (!identical(key, "")) {
+    .check_text(key, "key")
+  }
   at <- structure(
     list(url = sub("/+$", "", url), model = model, key = function() key, timeout = timeout),
     class = "lm_at"

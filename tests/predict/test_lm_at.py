@@ -67,7 +67,9 @@ class Answers(BaseHTTPRequestHandler):
         elif kind == "takes-3000" and len(speeds) > 3000:
             self.problem(413, "Send at most 3000 at once.")
         elif kind in PROBLEMS and not (kind == "busy-twice" and times > 2):
-            self.problem(*PROBLEMS[kind], **({"Retry-After": WAITS[kind]} if kind in WAITS else {}))
+            status, detail = PROBLEMS[kind]
+            waits = {"Retry-After": WAITS[kind]} if kind in WAITS else {}
+            self.problem(status, detail, **waits)
         else:
             is_new = kind == "always-new" or (kind == "new" and times > 1)
             table = "".join(f"{speed!r},{str(speed > 25).upper()}\n" for speed in speeds)
