@@ -26,7 +26,7 @@ from lm_app.errors import LmError, TrainingError
 from lm_app.scale.pieces import Piece
 
 FAN_IN = 8
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 ADDRESS = re.compile(
     r"(?P<protocol>tcp|tls)://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/@\s]+)):(?P<port>[0-9]{1,5})"
 )
@@ -71,6 +71,7 @@ def _here(workers: int | None) -> Iterator[Client]:
             protocol="tls",
             security=Security.temporary(),
             dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         ) as local,
         Client(local, set_as_default=False) as client,
     ):

@@ -3,7 +3,8 @@
 import hashlib
 import os
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from types import MappingProxyType
@@ -58,7 +59,8 @@ class Format(NamedTuple):
 class Piece:
     """A part of the data: bytes of a CSV file, or row groups of a Parquet file, from `start` up to `stop`.
 
-    All parts have the same `columns`, and `problems` tells why some of these can't be used.
+    All parts have the same `columns`. `problems` tells why some of these can't be read, and `doubts` why they should
+    not be used: their values are not of one kind.
     """
 
     path: str
@@ -78,6 +80,7 @@ class Piece:
     """Of the file: its bytes, and its time of change in nanoseconds."""
     columns: Mapping[str, Kind]
     problems: Mapping[str, str]
+    doubts: Mapping[str, str]
     format: Format | None = None
 
     @property
@@ -106,8 +109,8 @@ def find_pieces(
 
     asked = _Asked(sep, dec, tuple(na), encoding, {name: tuple(levels) for name, levels in factors.items()})
     files = [_look_at(path, part_bytes, asked) for path in paths]
-    columns, problems = _merged(files)
-    pieces = [replace(piece, columns=columns, problems=problems) for file in files for piece in file.pieces]
+    known = _merged(files)
+    pieces = [replace(piece, **known) for file in files for piece in file.pieces]
     if not pieces:
         raise DataError(f"{pattern}: there is a header, and no observations")
     return [replace(piece, number=number) for number, piece in enumerate(pieces)]
@@ -128,6 +131,7 @@ class _File(NamedTuple):
     columns: Mapping[str, Kind | None]
     """None where nothing is known, as all values are missing."""
     problems: Mapping[str, str]
+    doubts: Mapping[str, str]
     pieces: list[Piece]
 
 
@@ -136,7 +140,7 @@ def _look_at(path: str, part_bytes: int, asked: _Asked) -> _File:
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
             sample = stream.read(SAMPLE_BYTES)
-            empty = Piece(path, "csv", 0, 0, 0, 0, 0, (0, 0), status.st_size, status.st_mtime_ns, {}, {})
+            empty = Piece(path, "csv", 0, 0, 0, 0, 0, (0, 0), status.st_size, status.st_mtime_ns, {}, {}, {})
             if is_parquet(sample):
                 return _look_at_parquet(replace(empty, kind="parquet"), part_bytes)
             return _look_at_text(stream, sample, empty, part_bytes, asked)
@@ -157,14 +161,13 @@ def _look_at_parquet(empty: Piece, part_bytes: int) -> _File:
             fields = [field for field in file.schema_arrow if field.name != INDEX]
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"is not Parquet that can be read: {_line(error)}") from None
-    names = [field.name for field in fields]
-    problems = {name: _repeated(names.count(name)) for name in names if names.count(name) > 1}
+    problems = _repeated(field.name for field in fields)
     columns: dict[str, Kind | None] = {}
     for field in fields:
         columns[field.name] = _kind_of(field.type)
         if columns[field.name] is None and not types.is_null(field.type):
             problems[field.name] = f"its type {field.type} is none that lm() takes; convert it"
-    return _File(empty.path, columns, problems, list(_of_groups(empty, sizes, part_bytes)))
+    return _File(empty.path, columns, problems, {}, list(_of_groups(empty, sizes, part_bytes)))
 
 
 def _of_groups(empty: Piece, sizes: Sequence[tuple[int, int]], part_bytes: int) -> Iterator[Piece]:
@@ -203,7 +206,7 @@ def _look_at_text(stream: BinaryIO, sample: bytes, empty: Piece, part_bytes: int
         sample = sample[: sample.rfind(b"\n") + 1]
         if not sample:
             raise DataError(f"has no line that ends within {SAMPLE_BYTES} bytes; {WRITE_PARQUET}")
-    text, columns, form = _read_sample(sample, asked)
+    text, columns, form, problems = _read_sample(sample, asked)
     begin, lines = _end_of_header(sample, text)
     bytes_of_row = max(1, len(sample) - begin) / max(1, lines)
     pieces, start = list[Piece](), begin
@@ -216,12 +219,12 @@ def _look_at_text(stream: BinaryIO, sample: bytes, empty: Piece, part_bytes: int
         pieces.append(replace(empty, start=start, stop=stop, rows=about, span=span, format=form))
         start = stop
     kinds = {column.name: _kind_of_text(column) for column in columns}
-    problems = {column.name: column.problem for column in columns if column.problem}
-    return _File(empty.path, kinds, problems, pieces)
+    doubts = {column.name: column.problem for column in columns if column.problem}
+    return _File(empty.path, kinds, problems, doubts, pieces)
 
 
-def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Format]:
-    """Find out from a file's beginning how it is to be read. Raises DataError."""
+def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Format, dict[str, str]]:
+    """Find out from a file's beginning how it is to be read, and which columns can't be. Raises DataError."""
     text = open_text(sample, sep=asked.sep, encoding=asked.encoding)
     if text.encoding != "utf-8-sig" and ",\n".encode(text.encoding) != b",\n":
         raise DataError(
@@ -233,7 +236,8 @@ def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Form
     if not rows:
         raise DataError("is empty")
     if len(rows) == 1:
-        names, mark = [name.strip() for name in rows[0]], "."
+        given, mark = [name.strip() for name in rows[0]], "."
+        names = unique(given)
         columns = [Column(name, "logical", array("i")) for name in names if name]
     else:
         table, pointed = (read_table(sample, **{**asked._asdict(), "dec": dec}) for dec in (asked.dec, "."))
@@ -242,10 +246,11 @@ def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Form
             c.type for c in columns
         ]
         mark = "." if as_pointed else ","
-        aligned = align(rows[0], rows[1 : CHUNK_ROWS + 1]) or rows[0]
-        names = unique([table.row_names or aligned[0], *aligned[1:]])
+        given = align(rows[0], rows[1 : CHUNK_ROWS + 1]) or rows[0]
+        names = unique([table.row_names or given[0], *given[1:]])
         names = [name if name in table.columns else "" for name in names]
-    return text, columns, Format(tuple(names), text.sep, mark, text.encoding, asked.na, asked.factors)
+    form = Format(tuple(names), text.sep, mark, text.encoding, asked.na, asked.factors)
+    return text, columns, form, _repeated(filter(None, given))
 
 
 def _kind_of_text(column: Column) -> Kind | None:
@@ -266,26 +271,27 @@ def _end_of_header(sample: bytes, text: Text) -> tuple[int, int]:
 # All files
 
 
-def _merged(files: Sequence[_File]) -> tuple[dict[str, Kind], dict[str, str]]:
+def _merged(files: Sequence[_File]) -> dict[str, Any]:
     """Find the columns of all files, and what is wrong with them."""
     columns: dict[str, Kind] = {}
     problems: dict[str, str] = {}
+    doubts: dict[str, str] = {}
     where: dict[str, str] = {}
     for file in files:
+        problems |= {name: f"{problem} ({file.path})" for name, problem in file.problems.items()}
+        doubts |= {name: f"{doubt} ({file.path})" for name, doubt in file.doubts.items()}
         for name, kind in file.columns.items():
             if kind and columns.setdefault(name, kind) != kind:
-                ours, theirs = f"{columns[name]}s in {where[name]}", f"{kind}s in {file.path}"
-                remedy = "; name it as a factor, if it is one (--factors)" if "text" in (kind, columns[name]) else ""
-                problems.setdefault(name, f"it has {ours} and {theirs}{remedy}")
+                remedy = ", or name it as a factor (--factors)" if "text" in (kind, columns[name]) else ""
+                what = f"it is a {columns[name]} in {where[name]} and a {kind} in {file.path}"
+                doubts.setdefault(name, f"{what}; correct that{remedy}")
             elif kind:
                 where.setdefault(name, file.path)
-        problems |= {name: f"{problem} ({file.path})" for name, problem in file.problems.items()}
     for name in dict.fromkeys(name for file in files for name in file.columns):
-        columns.setdefault(name, "number")
-        lacking = [file.path for file in files if name not in file.columns]
-        if lacking:
+        columns.setdefault(name, "number")  # all are missing
+        if lacking := [file.path for file in files if name not in file.columns]:
             problems.setdefault(name, f"{lacking[0]} has no such column")
-    return columns, problems
+    return {"columns": columns, "problems": problems, "doubts": doubts}
 
 
 # Read a part
@@ -298,12 +304,12 @@ def read_piece(piece: Piece, columns: Sequence[str] | None) -> Any:
     timestamp[us]. What is missing is null. Raises Fault with one line.
     """
     if columns is None:
-        columns = [name for name in piece.columns if name not in piece.problems]
+        columns = [name for name in piece.columns if name not in piece.problems and name not in piece.doubts]
     for name in columns:
         if name not in piece.columns:
             raise Fault(f"there is no column {name!r} in {piece.path}; it has {', '.join(piece.columns)}")
-        if name in piece.problems:
-            raise Fault(f"column {name!r} can't be used: {piece.problems[name]}")
+        if wrong := piece.problems.get(name) or piece.doubts.get(name):
+            raise Fault(f"column {name!r} can't be used: {wrong}")
     try:
         with open(piece.path, "rb") as stream:
             _check_unchanged(piece, stream)
@@ -359,11 +365,11 @@ def _read_groups(piece: Piece, stream: BinaryIO, columns: list[str]) -> Any:
     texts = [name for name in columns if piece.columns[name] == "text"]
     with parquet.ParquetFile(stream, read_dictionary=texts, pre_buffer=False) as file:
         table = file.read_row_groups(range(piece.start, piece.stop), columns=columns, use_threads=False)
-    return pyarrow.table({name: _plain(piece.columns[name], table[name]) for name in columns})
+    return pyarrow.table({name: _plain(table[name]) for name in columns})
 
 
-def _plain(kind: Kind, column: Any) -> Any:
-    if kind == "text":
+def _plain(column: Any) -> Any:
+    if _kind_of(column.type) == "text":
         return column if column.type == TEXTS else column.cast(pyarrow.string()).dictionary_encode()
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -430,14 +436,14 @@ def _converted(piece: Piece, name: str, column: Any) -> Any:
     if _WRONG in values:
         first, code = next((i, code) for i, code in enumerate(column.indices.to_pylist()) if values[code] is _WRONG)
         raise Fault(
-            f"column {name!r}, {place_of(piece, first)}: {texts[code]!r} is not {ASKED[kind]}, as the first values are; "
+            f"column {name!r}, {place_of(piece, first)}: {texts[code]!r} is not {ASKED[kind]}, as the first are; "
             "correct it, or name the column as a factor (--factors)"
         )
     if kind != "text":
         return pyarrow.array(values, CONVERTED.get(kind, pyarrow.float64())).take(column.indices)
     kept = [text for text, value in zip(texts, values, strict=True) if value is not None]
     positions = {text: position for position, text in enumerate(kept)}
-    codes = pyarrow.array([value and positions[value] for value in values], pyarrow.int32())
+    codes = pyarrow.array([None if value is None else positions[value] for value in values], pyarrow.int32())
     return pyarrow.DictionaryArray.from_arrays(codes.take(column.indices), pyarrow.array(kept, pyarrow.string()))
 
 
@@ -464,8 +470,13 @@ def _value(kind: Kind, text: str, mark: str) -> Any:
     return _WRONG if found == "datetime" else int(value)
 
 
-def _repeated(times: int) -> str:
-    return f"{times} columns have this name; rename all but one"
+def _repeated(names: Iterable[str]) -> dict[str, str]:
+    """Tell what is wrong with names that stand there twice."""
+    return {
+        name: f"{times} columns have this name; rename all but one"
+        for name, times in Counter(names).items()
+        if times > 1
+    }
 
 
 def _line(error: Exception) -> str:
