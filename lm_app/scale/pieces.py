@@ -206,25 +206,33 @@ def _look_at_text(stream: BinaryIO, sample: bytes, empty: Piece, part_bytes: int
         sample = sample[: sample.rfind(b"\n") + 1]
         if not sample:
             raise DataError(f"has no line that ends within {SAMPLE_BYTES} bytes; {WRITE_PARQUET}")
-    text, columns, form, problems = _read_sample(sample, asked)
-    begin, lines = _end_of_header(sample, text)
-    bytes_of_row = max(1, len(sample) - begin) / max(1, lines)
+    found = _read_sample(sample, asked)
+    begin = _end_of_header(sample, found.text)
+    rows_in_byte = found.rows / max(1, len(sample) - begin)
     pieces, start = list[Piece](), begin
     while start < empty.size:
         stream.seek(start + part_bytes - 1)
         stream.readline()
         stop = min(stream.tell(), empty.size)
         span = (start if pieces else 0, stop)
-        about = round((stop - start) / bytes_of_row)
-        pieces.append(replace(empty, start=start, stop=stop, rows=about, span=span, format=form))
+        about = round((stop - start) * rows_in_byte)
+        pieces.append(replace(empty, start=start, stop=stop, rows=about, span=span, format=found.format))
         start = stop
-    kinds = {column.name: _kind_of_text(column) for column in columns}
-    doubts = {column.name: column.problem for column in columns if column.problem}
-    return _File(empty.path, kinds, problems, doubts, pieces)
+    kinds = {column.name: _kind_of_text(column) for column in found.columns}
+    doubts = {column.name: column.problem for column in found.columns if column.problem}
+    return _File(empty.path, kinds, _repeated(filter(None, found.names)), doubts, pieces)
 
 
-def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Format, dict[str, str]]:
-    """Find out from a file's beginning how it is to be read, and which columns can't be. Raises DataError."""
+class _Sample(NamedTuple):
+    text: Text
+    format: Format
+    names: Sequence[str]
+    columns: Sequence[Column]
+    rows: int
+
+
+def _read_sample(sample: bytes, asked: _Asked) -> _Sample:
+    """Find out from a file's beginning how it is to be read. Raises DataError."""
     text = open_text(sample, sep=asked.sep, encoding=asked.encoding)
     if text.encoding != "utf-8-sig" and ",\n".encode(text.encoding) != b",\n":
         raise DataError(
@@ -250,7 +258,7 @@ def _read_sample(sample: bytes, asked: _Asked) -> tuple[Text, list[Column], Form
         names = unique([table.row_names or given[0], *given[1:]])
         names = [name if name in table.columns else "" for name in names]
     form = Format(tuple(names), text.sep, mark, text.encoding, asked.na, asked.factors)
-    return text, columns, form, _repeated(filter(None, given))
+    return _Sample(text, form, given, columns, len(rows) - 1)
 
 
 def _kind_of_text(column: Column) -> Kind | None:
@@ -259,13 +267,13 @@ def _kind_of_text(column: Column) -> Kind | None:
     return KINDS.get(column.type, column.type)  # type: ignore[arg-type]
 
 
-def _end_of_header(sample: bytes, text: Text) -> tuple[int, int]:
-    """Tell where the first row begins, and how many lines follow."""
+def _end_of_header(sample: bytes, text: Text) -> int:
+    """Tell where the first line after the header begins."""
     lines = sample.splitlines(keepends=True)
     number = text.dialect.skip
     while not any(any(row) for row in rows_of([lines[number].decode(text.encoding)], text.sep, strict=False)):
         number += 1
-    return sum(map(len, lines[: number + 1])), len(lines) - number - 1
+    return sum(map(len, lines[: number + 1]))
 
 
 # All files
