@@ -9,9 +9,11 @@ import hashlib
 import ipaddress
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -32,6 +34,9 @@ ADDRESS = re.compile(
     r"(?P<protocol>tcp|tls)://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/@\s]+)):(?P<port>[0-9]{1,5})"
 )
 SETTINGS = {
+    # No pages about the cluster: they would be open to all users of this machine.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
     # R does not give all memory back, and a worker that pauses for that would wait for ever. What is needed too much
     # ends the worker; nothing is kept there that could be written to disk.
@@ -64,8 +69,8 @@ def cluster(scheduler: str | None, workers: int | None, say: Say) -> Iterator["E
 @contextmanager
 def _here(workers: int | None) -> Iterator[Client]:
     # Whoever reaches Dask's port can run code: on this machine, too, only who has these certificates.
-    with (
-        LocalCluster(
+    with without_interrupts():
+        local = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -73,11 +78,22 @@ def _here(workers: int | None) -> Iterator[Client]:
             protocol="tls",
             security=Security.temporary(),
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
+        )
+    with local, Client(local, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Start threads and processes that Ctrl-C does not reach: it is for who started them to end them."""
+    resource_tracker.ensure_running()  # else it starts with the first process, and unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

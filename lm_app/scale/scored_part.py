@@ -15,7 +15,7 @@ from pyarrow import compute, csv, parquet, types
 
 from lm_app.data.columns import with_points
 from lm_app.engine.lm import Interval, Model
-from lm_app.errors import Fault, RError, UnseenLevels
+from lm_app.errors import Fault, UnseenLevels
 from lm_app.predict.arrow_values import values_of
 from lm_app.predictors import Date, Numeric, Predictor, names_of, one_of
 from lm_app.scale.pieces import Piece, place_of, read_piece
@@ -63,7 +63,7 @@ class Scored:
 
 
 def score_part(job: Job, piece: Piece) -> Scored:
-    """Write the predictions for a part, one for each of its rows. Raises Fault."""
+    """Write the predictions for a part, one for each of its rows. Raises Fault or RError."""
     table = _read(job, piece)
     numbers = {predictor.name: _numbers(predictor, table[predictor.name], piece) for predictor in job.predictors}
     is_right = _all(map(compute.is_valid, numbers.values()), table.num_rows)
@@ -79,8 +79,6 @@ def score_part(job: Job, piece: Piece) -> Scored:
             positions = pyarrow.array(range(table.num_rows), pyarrow.uint64())
             is_right = compute.and_not(is_right, compute.is_in(positions, value_set=rows))
             scored.first_wrong = scored.first_wrong or f"{place_of(piece, rows[0].as_py())}: {unseen}"
-        except RError as error:
-            raise Fault(f"the part of {piece.path} from {place_of(piece, 0)} on: {error}") from None
     inside = _all((_is_inside(predictor, numbers[predictor.name]) for predictor in job.predictors), table.num_rows)
     extrapolated = compute.if_else(is_right, compute.invert(inside), pyarrow.scalar(None, pyarrow.bool_()))
     scored.extrapolated = compute.sum(extrapolated).as_py() or 0
@@ -169,7 +167,7 @@ def _model(pickled: bytes) -> Model:
 
 
 def _predict(job: Job, numbers: Mapping[str, Any], is_right: Any, scored: Scored) -> dict[str, Any]:
-    """Predict for the rows that are right; null for the others. Raises _UnseenRows or RError."""
+    """Predict for the rows that are right; null for the others. Raises _UnseenRows."""
     names = ["fit"] if job.interval == "none" else ["fit", "lower", "upper"]
     predicted = {name: array("d") for name in names}
     rows, model = compute.sum(is_right).as_py() or 0, _model(job.pickled)

@@ -85,7 +85,7 @@ def score(model: LoadedModel, asked: Asked, scheduler: str | None, workers: int 
     _open_folder(asked.folder, about)
     pickled, folder = model.files.read(PICKLE, model.manifest), asked.folder.resolve()
     job = Job(pickled, model.predictors, asked.interval, asked.level, asked.keep, folder, asked.suffix, head)
-    left = [piece for piece in pieces if not job.file(piece).exists()]
+    left = [piece for piece in pieces if not job.file(piece).is_file()]
     scored = Scored()
     if left:
         with cluster(scheduler, workers, say) as engine:

@@ -43,7 +43,7 @@ def worker_words(address: str) -> list[str]:
     return ["worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster with two workers, which gives up where one is lost."""
     folder, port = tmp_path_factory.mktemp("dask"), free_port()

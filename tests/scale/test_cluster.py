@@ -93,7 +93,7 @@ def certificates(folder: Path) -> Path:
 def test_others_are_reached_by_tls_and_must_have_the_same_software(
     pieces: list[Piece], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, port, tls = certificates(tmp_path), free_port(), ("--protocol", "tls")
+    settings, port = certificates(tmp_path), free_port()
     address = f"tls://127.0.0.1:{port}"
     other = tmp_path / "other"
     shutil.copytree(ROOT / "lm_app", other / "lm_app")
