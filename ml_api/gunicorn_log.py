@@ -2,9 +2,7 @@
 
 import os
 import time
-from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from io import FileIO
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +11,7 @@ from django.conf import settings
 from gunicorn.glogging import Logger
 
 from ml_api.access.addresses import client_of
+from ml_api.lines import Lines
 from ml_api.log import JSONLines
 from ml_api.observe.observed import KEY, REQUEST_ID, Observed, observe, observers
 from ml_api.observe.request_id import current_id, new_id
@@ -32,16 +31,17 @@ class Log(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Set up where lines go; gunicorn calls this anew where it reads its settings anew."""
         super().setup(cfg)
-        self.requests = opened(cfg.accesslog)
+        self.requests = Lines(cfg.accesslog) if cfg.accesslog else None
         self.line = json_line if settings.LOG_FORMAT == "json" else text_line
         if settings.LOG_FORMAT == "json":
             for handler in self.error_log.handlers:
                 handler.setFormatter(JSONLines())
 
     def reopen_files(self) -> None:
-        """Open the files anew (SIGUSR1); a thread that writes just now still has the one that was moved away."""
+        """Open the files anew (SIGUSR1)."""
         super().reopen_files()
-        self.requests = opened(self.cfg.accesslog)
+        if self.requests:
+            self.requests.reopen()
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Show the request to who writes requests down; gunicorn's workers call this after each."""
@@ -50,15 +50,9 @@ class Log(Logger):  # type: ignore[misc]
         observe(resp, environ, request_time)
 
     def write_request(self, observed: Observed) -> None:
-        """Write a request's line, by one call, so that those of several workers never mix."""
+        """Write a request's line."""
         if self.requests:
-            with suppress(OSError):  # a full disk stops no answers
-                self.requests.write(self.line(fields(observed)))
-
-
-def opened(path: str | None) -> FileIO | None:
-    """Open what gunicorn's setting accesslog names, - for stdout, without a buffer."""
-    return FileIO(1, "a", closefd=False) if path == "-" else FileIO(path, "a") if path else None
+            self.requests.add(self.line(fields(observed)))
 
 
 def fields(observed: Observed) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import tempfile
 import threading
 import time
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -29,11 +29,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from lm_app.measured import Measured, dropped
 from lm_app.store import live
+from ml_api.lines import taken_from
 from ml_api.observe.observed import Observed, observers
 from ml_api.problems import problem_response
 from ml_api.version import VERSION
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 FOLDER, MASTER = tempfile.mkdtemp(prefix="lm-metrics-"), os.getpid()
@@ -122,7 +122,7 @@ MEMORY = Gauge(
 )
 
 # labels() takes longer than to count.
-requests_of, in_r_of, predictions_of = cache(REQUESTS.labels), cache(IN_R.labels), cache(PREDICTIONS.labels)
+requests_of, in_r_of = cache(REQUESTS.labels), cache(IN_R.labels)
 
 answered: list[tuple[str, str | None, int, float, float, Measured | None]] = []
 loaded: list[tuple[str, bool]] = []
@@ -142,28 +142,24 @@ def note_load(model: str, is_damaged: bool) -> None:
 
 def write() -> None:
     """Count what was noted, and write it, and how much memory this worker has."""
+    predicted: Counts[tuple[str, str]] = Counts()
     with lock:
         for route, method, status, seconds, queued, measured in taken_from(answered):
             requests_of(route, method if method in METHODS else "other", status).observe(seconds)
             QUEUE.observe(queued)
             if measured and measured.rows:
                 in_r_of(measured.model).observe(measured.r_seconds)
-                predictions_of(measured.model, measured.version).inc(measured.rows)
+                predicted[measured.model, measured.version] += measured.rows
                 if measured.extrapolated:
                     EXTRAPOLATIONS.labels(measured.model).inc(measured.extrapolated)
+        for (model, version), rows in predicted.items():
+            PREDICTIONS.labels(model, version).inc(rows)
         for histogram in buffered:
             histogram.write()
         for model, is_damaged in taken_from(loaded):
             LOADS.labels(model, "damaged" if is_damaged else "loaded").inc()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         MEMORY.labels(number).set(pages * os.sysconf("SC_PAGE_SIZE"))
-
-
-def taken_from(noted: list[T]) -> list[T]:
-    """Take what is there; other threads may be adding."""
-    taken = noted.copy()
-    del noted[: len(taken)]
-    return taken
 
 
 def start(worker: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import ml_api.lines
 from tests.conftest import ROOT, Server, StartServer, live_version
 from tests.deploy.test_worker import talk, wait_until
 
@@ -105,7 +106,7 @@ def test_the_documentation_tells_all_fields(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         server.get("/lm/api/predict/29.5")
         wait_until(lambda: "29.5" in server.log.read_text())
-        written = list(requests(server.log)[-1])
+        [written] = [list(line) for line in requests(server.log) if line["path"] == "/lm/api/predict/29.5"]
     assert written == list(example) == told
 
 
@@ -145,6 +146,33 @@ def test_a_full_disk_stops_no_answers(serve: StartServer, monkeypatch: pytest.Mo
         assert [server.get("/lm/api/predict/29.5") for _ in range(20)] == [b"47.736486"] * 20
         assert server.interrupt() < 5
         assert all("exception" not in line for line in lines(server.log))
+
+
+def test_a_log_that_nobody_reads_stops_no_answers(
+    serve: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--access-logfile {pipe}")
+    with serve("gunicorn", WEB_CONCURRENCY="1") as server:
+        with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)) as connection:
+            for _ in range(500):  # 64 KiB are some 200 lines
+                connection.request("GET", "/lm/api/predict/29.5")
+                assert connection.getresponse().read() == b"47.736486"
+        assert server.interrupt() < 10
+    os.close(reader)
+
+
+def test_lines_that_wait_are_bounded_and_written_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ml_api.lines, "MOST_WAITING", 500)
+    monkeypatch.setattr(ml_api.lines, "SECONDS_BETWEEN_WRITES", 1)
+    file, line = tmp_path / "log", b"x" * 99 + b"\n"
+    lines = ml_api.lines.Lines(str(file))
+    for _ in range(10_000):
+        lines.add(line)
+    wait_until(lambda: file.stat().st_size == 500 * len(line))
+    assert file.read_bytes() == line * 500
 
 
 # The id
