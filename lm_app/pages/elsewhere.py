@@ -39,7 +39,6 @@ def context(page: Page) -> dict[str, Any]:
         "clash": ", ".join(sorted(QUERY_NAMES & page.texts.keys())),
         "snippets": snippets(url, query, needs_key=needs_key),
         "needs_key": needs_key,
-        "key": KEY,
     }
 
 
@@ -63,7 +62,7 @@ def snippets(url: str, query: Mapping[str, str], *, needs_key: bool) -> list[Sni
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:
-    return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
+    return f"{url}?{urlencode(query, quote_via=quote, safe='')}"
 
 
 def _csv_url(url: str, query: Mapping[str, str]) -> str:

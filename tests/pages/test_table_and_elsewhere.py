@@ -31,9 +31,9 @@ LEVELS = ['it\'s "so" $HOME `date`', "<script>alert(1)</script>", "50 %41 + \\n,
 ROWS = [{"y": 1 + row + 0.1 * row**2, "a b": row, KIND: LEVELS[row % 3]} for row in range(12)]
 
 
-def written(rows: list[dict[str, Any]], **dialect: Any) -> str:
+def written(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), **dialect)
+    writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
