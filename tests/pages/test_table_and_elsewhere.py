@@ -324,6 +324,6 @@ def test_the_origin_and_the_version_are_those_of_the_page(client: Client) -> Non
 def test_a_model_with_a_predictor_called_as_an_option_has_no_snippets(models: Path, client: Client) -> None:
     write_model(models, name="levels", formula="y ~ level", rows="y,level\n1,2\n2,3\n4,4\n5,7\n")
     update("levels")
-    section = client.get("/lm?model=levels").text.partition('id="elsewhere"')[2]
-    assert "called as an option is: level." in section
+    _, _, section = client.get("/lm?model=levels").text.partition('id="elsewhere"')
+    assert "level: a predictor, and a name in the page" in section
     assert "<summary>" not in section
