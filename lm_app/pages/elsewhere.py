@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 from django.urls import reverse
 
 from lm_app.pages.page import Page
-from lm_app.schemas import QUERY_NAMES
 
 KEY = "X-API-Key"
 MOST_IN_TEXT = 255
@@ -28,19 +27,11 @@ class Snippet(NamedTuple):
 
 
 def context(page: Page) -> dict[str, Any]:
-    """Write the page's request as code.
-
-    A GET can't ask a model of which a predictor is called as an option; `clash` names that one.
-    """
+    """Write the page's request as code."""
     url = page.request.build_absolute_uri(reverse("api:model_predict_many", args=[page.model.name]))
     query = {**page.texts, "interval": page.options.interval, **page.asked}
     needs_key = "ml_api.rights" in page.request.META  # see ml_api/access/middleware.py
-    return {
-        "clash": ", ".join(sorted(QUERY_NAMES & page.texts.keys())),
-        "snippets": snippets(url, query, needs_key=needs_key),
-        "needs_key": needs_key,
-        "key": KEY,
-    }
+    return {"snippets": snippets(url, query, needs_key=needs_key), "needs_key": needs_key}
 
 
 def snippets(url: str, query: Mapping[str, str], *, needs_key: bool) -> list[Snippet]:
@@ -63,7 +54,7 @@ def snippets(url: str, query: Mapping[str, str], *, needs_key: bool) -> list[Sni
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:
-    return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
+    return f"{url}?{urlencode(query, quote_via=quote, safe='')}"
 
 
 def _csv_url(url: str, query: Mapping[str, str]) -> str:

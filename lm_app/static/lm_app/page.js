@@ -10,3 +10,5 @@ if (document.getElementById("picture")) {
   new ResizeObserver(() => draw()).observe(document.getElementById("picture"))
 }
 copyExactly()
+import("./table.js") // now that the picture is there
+import("./snippets.js")

@@ -35,32 +35,33 @@ customElements.define("predict-table", class extends HTMLElement {
     this.querySelector("[role=status]").textContent = text
   }
 
-  ask(source, format) {
-    const body = new FormData(this.form)
-    body.set("file", new Blob([source], { type: "text/csv" }), "table.csv")
-    body.set("format", format)
-    return fetch(this.form.action, { method: "POST", body })
-  }
-
   async predict(source) {
     this.querySelector(".answer").replaceChildren()
     const most = this.form.dataset.mostBytes
     if (source.size > most) return this.tell(`There are ${source.size} bytes; the server takes at most ${most}.`)
     this.tell("Predicting ...")
+    const asked = this.asked = new FormData(this.form)
+    asked.set("file", new Blob([source], { type: "text/csv" }), "table.csv")
     try {
-      const response = await this.ask(source, "json"), answer = await response.json()
+      const response = await this.post(asked, "json"), answer = await response.json()
+      const [header] = (await source.slice(0, HEADER_BYTES).text()).split("\n")
+      if (asked !== this.asked) return // as another was asked since
       const others = (answer.errors ?? []).slice(1).map(({ msg }) => msg)
       if (!response.ok) return this.tell([answer.detail, ...others].join(" "))
-      const [header] = (await source.slice(0, HEADER_BYTES).text()).split("\n")
-      this.show(read(answer, this.form.dataset, /[;\t|]/.test(header)), source)
+      this.show(read(answer, this.form.dataset, /[;\t|]/.test(header)), asked)
     } catch (error) {
       this.tell(`There is no answer: ${error.message}.`)
     }
   }
 
-  show(table, source) {
+  post(asked, format) {
+    asked.set("format", format)
+    return fetch(this.form.action, { method: "POST", body: asked })
+  }
+
+  show(table, asked) {
     const button = element("button", "Download the rows with their predictions")
-    button.addEventListener("click", async () => save(await (await this.ask(source, "csv")).blob()))
+    button.addEventListener("click", async () => save(await (await this.post(asked, "csv")).blob()))
     this.tell(table.texts.join(" "))
     this.querySelector(".answer").replaceChildren(
       drawing(table, Math.min(MOST_WIDTH, this.clientWidth)),
