@@ -21,6 +21,7 @@ MODEL_PARAMETER = "model"
 """By which the page's URL names the model."""
 OF_THE_PAGE = ("interval", "level", "extrapolation")
 """The options of the API that the page has, too."""
+RESERVED = QUERY_NAMES | {MODEL_PARAMETER}
 DEFAULTS = Options(interval="prediction")
 
 
@@ -43,6 +44,7 @@ class Page:
     prediction: Prediction | None = None
     errors: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    has_form: bool = True
 
     @property
     def info(self) -> dict[str, Any]:
@@ -85,6 +87,12 @@ def page_of(request: HttpRequest, model: LoadedModel) -> Page:
     page = Page(request, model, {name: values.get(name, [text])[-1] for name, text in example.items()}, asked)
     fields = {name: [text] for name, text in example.items()} | {"interval": [DEFAULTS.interval]}
     fields |= {name: texts for name, texts in values.items() if name in OF_THE_PAGE or name not in QUERY_NAMES}
+    if clash := sorted(page.texts.keys() & RESERVED):
+        page.has_form = False
+        page.problem = (
+            f"{', '.join(clash)}: a predictor, and a name in the page's URL; ask this model by POST, in JSON."
+        )
+        return page
     try:
         question = parse.fields(fields, model.predictors)
         page.options = question.options

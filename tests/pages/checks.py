@@ -11,6 +11,9 @@ from playwright.sync_api import Browser, Page
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 DESK, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
 
+TOO_WIDE = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+    .filter(each => each.getBoundingClientRect().right > innerWidth).map(each => each.outerHTML.slice(0, 200))"""
+
 
 @contextmanager
 def quiet_page(browser: Browser, origin: str, **context: Any) -> Iterator[Page]:
@@ -40,8 +43,8 @@ def assert_accessible(page: Page, *, allowed: tuple[str, ...] = ()) -> None:
     page.evaluate(AXE)
     for viewport in (DESK, PHONE):
         page.set_viewport_size(viewport)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= viewport["width"], f"{width} px wide at {viewport['width']} px"
+        wide = page.evaluate(TOO_WIDE)
+        assert wide == [], f"wider than {viewport['width']} px: {wide}"
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             violations = page.evaluate("axe.run().then(results => results.violations)")

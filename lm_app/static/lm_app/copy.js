@@ -4,7 +4,8 @@ export function copyExactly() {
     const selection = document.getSelection()
     if (selection.isCollapsed) return
     const range = selection.getRangeAt(0)
-    const inside = range.commonAncestorContainer.parentElement?.closest("data")
+    const { commonAncestorContainer: ancestor } = range
+    const inside = (ancestor.closest ? ancestor : ancestor.parentElement).closest("data")
     const copied = document.createElement("div")
     copied.append(range.cloneContents())
     const numbers = copied.querySelectorAll("data")

@@ -3,9 +3,8 @@ import { copyExactly } from "./copy.js"
 import { followSliders } from "./form.js"
 import { draw } from "./picture.js"
 
-const form = document.getElementById("form")
-if (form) {
-  followSliders(form)
+if (document.getElementById("form")) followSliders(document.getElementById("form"))
+if (document.getElementById("picture")) {
   draw()
   document.addEventListener("htmx:after:swap", () => draw())
   new ResizeObserver(() => draw()).observe(document.getElementById("picture"))
