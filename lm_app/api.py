@@ -1,8 +1,10 @@
 """The routes. ml_api/api.py mounts those of a model twice under /lm/api: for the default model, and for any."""
 
+import hashlib
 import time
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -47,14 +49,19 @@ from lm_app.store.live import find_folder, live_model, live_models
 from lm_app.store.version import CARD, CODE, LoadedModel, Version
 
 models_router = Router(tags=["models"])
+client_router = Router(tags=["client"])
 versions_router = Router()
 router = Router()
+code_router = Router()  # for any model alone: of the default one, the path is the client's
 predict_router = Router()  # mounted first: Django tries the URLs in their order, and each takes its time
 value_router = Router()
 predict_router.add_router("/predict/{value}", value_router)
 
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """R draws by style attributes; nothing else is allowed to an SVG that is opened by itself."""
+CLIENT = Path(__file__).resolve().parent.parent / "contrib" / "lm.R"
+R_CODE = "text/plain; charset=utf-8"
+
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 422, 503), Problem)
 
 
@@ -153,7 +160,7 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     return with_headers
 
 
-for about_a_model in (predict_router, router):
+for about_a_model in (predict_router, router, code_router):
     about_a_model.add_decorator(find_model, mode="operation")
     about_a_model.add_decorator(add_version_headers, mode="view")
 
@@ -173,6 +180,21 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
         for name, model in live_models().items()
         if may_ask(name)
     ]
+
+
+@client_router.get("/lm.R", response={200: str}, summary="The R functions deploy_lm() and lm_at()")
+def client(request: HttpRequest) -> HttpResponse:
+    """R code for any R session, `source(url)`: `deploy_lm()` deploys a fitted lm, and `lm_at()` asks this server."""
+    code, etag = client_code()
+    response = HttpResponse(code, content_type=R_CODE, headers={"ETag": etag, "Cache-Control": "no-cache"})
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@cache
+def client_code() -> tuple[bytes, str]:
+    """Read contrib/lm.R, and make its ETag."""
+    code = CLIENT.read_bytes()
+    return code, f'"{hashlib.sha256(code).hexdigest()[:32]}"'
 
 
 @versions_router.get(
@@ -340,8 +362,8 @@ def diagnostics(request: ModelRequest) -> dict[str, Any]:
     if "row_diagnostics" not in info:
         raise NotKnown("the diagnostics of its rows", info)
     by_name = {**info["row_diagnostics"]}
-    n = by_name.pop("n")
-    return {"n": n, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
+    counts = {name: by_name.pop(name) for name in ("n", "far")}
+    return {**counts, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
 
 
 @router.get("/card.md", response={200: str, **PROBLEMS}, summary="The model card, for people")
@@ -356,10 +378,10 @@ def summary(request: ModelRequest) -> HttpResponse:
     return HttpResponse(request.model.info["call"], content_type="text/plain; charset=utf-8")
 
 
-@router.get("/lm.R", response={200: str, **PROBLEMS}, summary="The lm, as R code")
+@code_router.get("/lm.R", response={200: str, **PROBLEMS}, summary="The lm, as R code")
 def code(request: ModelRequest) -> HttpResponse:
     """R code that makes the model in an R session, where `predict()` gives the same bits: `source(url)$value`."""
-    return HttpResponse(request.model.text(CODE), content_type="text/plain; charset=utf-8")
+    return HttpResponse(request.model.text(CODE), content_type=R_CODE)
 
 
 @router.get("/plots", response={200: list[str], **PROBLEMS}, summary="The plots that there are")

@@ -100,7 +100,7 @@ def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> N
     """Correct what Ninja can't know of an operation."""
     if model_parameter:
         operation["parameters"].insert(0, model_parameter)
-    if not path.endswith(("/models", "/versions")):
+    if not path.endswith(("/models", "/versions", "/api/lm.R")):
         operation["parameters"] += _versions()
     if kind := next((kind for suffix, kind in TEXTS.items() if path.endswith(suffix)), None):
         named = {"xml": {"name": "svg"}} if path.endswith(".svg") else {}  # else Swagger UI says that there is no name

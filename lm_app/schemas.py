@@ -160,9 +160,10 @@ class Diagnostics(Schema):
     """The rows of the training data: how well they are fitted, and how much they decide."""
 
     n: int = Field(
-        description="How many rows took part in the fit. Where there are more than 1000, `rows` are the 100 greatest "
-        "of each measure and, evenly over the data, some of the others."
+        description="How many rows took part in the fit. Where there are more than 1000, `rows` are the 20 greatest of "
+        "each measure."
     )
+    far: int = Field(description="How many standardised residuals are beyond 2; by chance, that are about 5 %.")
     rows: list[RowDiagnostics]
 
 

@@ -10,15 +10,23 @@ from django.views.decorators.gzip import gzip_page
 
 from lm_app.api import asked_model
 from lm_app.errors import LmError, Unknown, UnknownModel
-from lm_app.pages import answer
+from lm_app.pages import answer, card, coefficients, contributions, diagnostics, elsewhere, table, values, versions
 from lm_app.pages.models import listed_models, needs_key
 from lm_app.pages.page import MODEL_PARAMETER, Page, page_of
 
 SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "answer": answer.context,
+    "values": values.context,
+    "contributions": contributions.context,
+    "coefficients": coefficients.context,
+    "diagnostics": diagnostics.context,
+    "versions": versions.context,
+    "table": table.context,
+    "elsewhere": elsewhere.context,
+    "card": card.context,
 }
 """The main page's sections in their order: each has a template, sections/<name>.html, where <name> is its context."""
-FOLLOWING = ("contributions", "elsewhere")
+FOLLOWING = ("values", "contributions", "elsewhere")
 """The sections that follow the form: while fields change, their elements, of these ids, are swapped."""
 NEEDS_KEY = (
     "The models here are for those who send an API key with the rights read and predict, "

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 from ninja.operation import Operation
 
-from lm_app.api import models_router, predict_router, router, versions_router
+from lm_app.api import client_router, code_router, models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
 from lm_app.examples import add_examples
 from lm_app.openapi import describe_models
@@ -82,7 +82,9 @@ api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", t
 api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", versions_router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
+api.add_router("/api", client_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)
+api.add_router("/api/models/{model}", code_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api/models/{model}", versions_router, url_name_prefix="model", tags=ANY_MODEL)
 
 

@@ -116,6 +116,7 @@ if CORS_ALLOWED_ORIGINS:
     CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
     CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "WWW-Authenticate"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
+    CORS_EXPOSE_HEADERS += ["LM-Df", "LM-Residual-Scale", "LM-Constant"]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
 WSGI_APPLICATION = "ml_api.wsgi.application"

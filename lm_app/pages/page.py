@@ -19,6 +19,8 @@ from lm_app.store.version import LoadedModel
 
 MODEL_PARAMETER = "model"
 """By which the page's URL names the model."""
+COMPARED = ("version_a", "version_b")
+"""By which the page's URL names two versions to compare."""
 OF_THE_PAGE = ("interval", "level", "extrapolation")
 """The options of the API that the page has, too."""
 RESERVED = QUERY_NAMES | {MODEL_PARAMETER}
@@ -81,7 +83,8 @@ class Page:
 def page_of(request: HttpRequest, model: LoadedModel) -> Page:
     """Read the form in the URL, as the API reads a query, and predict as the API does."""
     values = parse.query_values(request)
-    values.pop(MODEL_PARAMETER, None)
+    for name in (MODEL_PARAMETER, *COMPARED):
+        values.pop(name, None)
     asked = {name: values[name][-1] for name in (*OF_THE_PAGE, VERSION_PARAMETER) if name in values}
     example = {name: typed(value) for name, value in model.info["example"].items()}
     page = Page(request, model, {name: values.get(name, [text])[-1] for name, text in example.items()}, asked)

@@ -25,6 +25,8 @@ MOST_DOTS = 1000
 MOST_LEVELS = 30
 DIGITS = 7
 """Of a number in the picture."""
+X_DIGITS = 12
+"""Of where it is: seconds since 1970 are many."""
 
 BANDS: dict[str, Interval] = {"mean": "confidence", "new": "prediction"}
 
@@ -128,9 +130,9 @@ def _panel(
         "unit": predictor.unit or "",
         "type": predictor.value_schema().get("format", "number") if levels is None else "choice",
         "field": f"field-{position}",
-        "at": _short(at),
-        "range": [_short(least), _short(greatest)],
-        "x": list(map(_short, x)),
+        "at": _short(at, X_DIGITS),
+        "range": [_short(least, X_DIGITS), _short(greatest, X_DIGITS)],
+        "x": [_short(value, X_DIGITS) for value in x],
         "fit": list(map(_short, answer.fit)),
         **bands,
     }
@@ -141,7 +143,7 @@ def _panel(
         line = _fit(page, _moved(held, position, observed.columns[position]))
         dots = zip(observed.columns[position], line, observed.residuals, strict=True)
         panel["dots"] = [
-            [_short(value), _short(fit + residual)] for value, fit, residual in _thin(list(dots), most_dots)
+            [_short(value, X_DIGITS), _short(fit + residual)] for value, fit, residual in _thin(list(dots), most_dots)
         ]
     return panel
 
@@ -192,5 +194,5 @@ def _thin(values: Sequence[Any], most: int = MOST_DOTS) -> list[Any]:
     return list(values[::every])
 
 
-def _short(value: float) -> float | None:
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+def _short(value: float, digits: int = DIGITS) -> float | None:
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -46,6 +46,7 @@ NEEDED = {
     MODELS: READ,
     METRICS: METRICS,
     **{f"{mount}{rest}": right for mount in ("lm/api", f"{MODELS}/<model>") for rest, right in OF_A_MODEL.items()},
+    "lm/api/lm.R": DOCS,  # the client, of no model
 }
 """What each route needs. A route that is not listed is refused to everybody."""
 ABOUT_ALL = (MODELS, METRICS)

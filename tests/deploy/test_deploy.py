@@ -166,7 +166,8 @@ def test_the_image_gets_the_server_and_no_secret() -> None:
     assert lines[0] == "*"
     let_in = {line.removeprefix("!/") for line in lines if line.startswith("!")}
     server = {"extra_files", "gunicorn.conf.py", "lm_app", "manage.py", "ml_api", "requirements.txt", "scripts"}
-    assert let_in == server | {"CHANGELOG.md", "LICENSE", "extra_files/*/versions/*/manifest.json"}
+    server |= set(re.findall(r"contrib/requirements-\S+\.txt(?= .*contrib/$)", DOCKERFILE, re.MULTILINE))
+    assert let_in == server | {"CHANGELOG.md", "LICENSE", "contrib/lm.R", "extra_files/*/versions/*/manifest.json"}
     assert "**/.*" in lines
 
 

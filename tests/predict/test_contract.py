@@ -303,7 +303,7 @@ def test_schemathesis_finds_nothing(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         done = subprocess.run(
             [Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}/lm/api/openapi.json",
-             "--checks", "all", "--max-examples", "30", "--generation-deterministic"],
+             "--checks", "all", "--max-examples", "12", "--generation-deterministic"],
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.predict.schemathesis_hooks", "PYTHONPATH": "."},
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
