@@ -106,6 +106,7 @@ def test_predict_comes_first_and_each_group_says_what_it_is(document: dict[str, 
         ("predict: timedistance", "The same as 'predict', for clients that name the model"),
         ("default model", "What is known about timedistance"),
         ("models", "Which models there are"),
+        ("client", "To ask this server from R"),
         ("any model", "The same as 'default model', about a model by its name"),
     ]
 
