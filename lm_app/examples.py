@@ -61,7 +61,9 @@ def add_examples(paths: Schema, prefix: str, problem_of: Callable[[LmError], Sch
         if model is None:
             continue
         for method, operation in operations.items():
-            answers = predicted.get(model.name, {}).get((method, rest)) or (_known(model, rest) if is_open else {})
+            answers = predicted.get(model.name, {}).get((method, rest), {})
+            if is_open and not answers:
+                answers = _known(model, rest, of_client=mount == prefix)
             errors = _errors(model, method, rest)
             if "{model}" in mount:
                 errors[404] = UnknownModel(NO_SUCH, models)
@@ -92,16 +94,16 @@ def _predictions(model: LoadedModel) -> dict[tuple[str, str], Answers]:
     }
 
 
-def _known(model: LoadedModel, rest: str) -> Answers:
-    """Return what a route answers that is about a model, or about all."""
+def _known(model: LoadedModel, rest: str, *, of_client: bool) -> Answers:
+    """Return what a route answers that is about a model, or about all. /lm.R is the client, or a model by its name."""
     request = cast(api.ModelRequest, _request())
     request.model = model
     with suppress(LmError):  # where a file is damaged
-        return {kind: {"example": make()} for end, kind, make in _about(request) if end == rest}
+        return {kind: {"example": make()} for end, kind, make in _about(request, of_client) if end == rest}
     return {}
 
 
-def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]]:
+def _about(request: api.ModelRequest, of_client: bool) -> list[tuple[str, str, Callable[[], Any]]]:
     """List these routes: the end of the path, the media type, and what makes the answer."""
     return [
         ("", JSON, lambda: ModelCard.model_validate(api.card(request)).model_dump(exclude_unset=True)),
@@ -114,7 +116,7 @@ def _about(request: api.ModelRequest) -> list[tuple[str, str, Callable[[], Any]]
         ("/plots/{name}.svg", "image/svg+xml", lambda: "..."),
         ("/card.md", "text/markdown", lambda: _beginning(api.card_for_people(request))),
         ("/summary.txt", "text/plain", lambda: api.summary(request).content.decode()),
-        ("/lm.R", "text/plain", lambda: _beginning(api.code(request))),
+        ("/lm.R", "text/plain", lambda: _beginning(api.client(request) if of_client else api.code(request))),
         ("/versions", JSON, lambda: [ListedVersion(**it).model_dump() for it in api.list_versions(request)]),
         ("/models", JSON, lambda: api.list_models(request)),
     ]

@@ -25,7 +25,7 @@ from lm_app.store.version import LoadedModel
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
-DEFAULT_TAG, ABOUT_DEFAULT, MODELS, ABOUT_ANY = "predict", "default model", "models", "any model"
+DEFAULT_TAG, ABOUT_DEFAULT, MODELS, ABOUT_ANY, CLIENT = "predict", "default model", "models", "any model", "client"
 TEXTS = {".svg": "image/svg+xml", ".md": "text/markdown", ".txt": "text/plain", ".R": "text/plain"}
 DATA_FRAME = """R's predictions for many observations.
 
@@ -89,6 +89,7 @@ def _tags(paths: Schema, trained: Sequence[LoadedModel]) -> list[Schema]:
         f"{DEFAULT_TAG}: {default}": f"The same as {DEFAULT_TAG!r}, for clients that name the model",
         ABOUT_DEFAULT: f"What is known about {default}",
         MODELS: "Which models there are",
+        CLIENT: "To ask this server from R",
         ABOUT_ANY: f"The same as {ABOUT_DEFAULT!r}, about a model by its name",
     }
     operations = [operation for by_method in paths.values() for operation in by_method.values()]

@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from ml_api.access.keys import KeyRing, lines_of, new_key, parsed
+from ml_api.problems import CONTENT_SECURITY_POLICY
 from tests.conftest import live_file
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -108,3 +109,16 @@ def test_a_favicon_is_answered_and_linked(client: Client) -> None:
         assert answer["Cache-Control"] == "max-age=60, public"
         assert answer["ETag"]
         assert len(answer.getvalue()) < 2000
+
+
+def test_every_page_has_a_strict_policy_and_swagger_the_least_more(client: Client) -> None:
+    for path in ("/", "/lm", "/nothing", "/lm/api/predict/33", "/lm/api/predict/29.5", "/favicon.ico"):
+        answer = client.get(path, headers={"Accept": BROWSER})
+        assert answer["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, path
+        answer.close()
+    directives = dict(part.strip().split(" ", 1) for part in CONTENT_SECURITY_POLICY.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    found = client.get("/lm/api/docs")["Content-Security-Policy"]
+    docs = dict(part.strip().split(" ", 1) for part in found.split(";"))
+    assert docs == directives | {"img-src": "data: 'self'"}

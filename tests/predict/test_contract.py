@@ -106,6 +106,7 @@ def test_predict_comes_first_and_each_group_says_what_it_is(document: dict[str, 
         ("predict: timedistance", "The same as 'predict', for clients that name the model"),
         ("default model", "What is known about timedistance"),
         ("models", "Which models there are"),
+        ("client", "To ask this server from R"),
         ("any model", "The same as 'default model', about a model by its name"),
     ]
 
@@ -197,12 +198,13 @@ def test_the_document_is_there_while_r_has_no_time(client: Client, monkeypatch: 
 
 def test_document_follows_a_retraining(models: Path, document: dict[str, Any], client: Client) -> None:
     rows = "time,far,kind\n1,2,a\n4,3,b\n5,6,a\n7,8,b\n9,9,a\n"
-    write_model(models, formula="time ~ far + kind", rows=rows, factors={"kind": ["b", "a"]})
+    write_model(models, formula="time ~ kind + far", rows=rows, factors={"kind": ["b", "a"]})
     update("timedistance", force=True)
     paths = client.get("/lm/api/openapi.json").json()["paths"]
     parameters = paths["/lm/api/predict"]["get"]["parameters"]
-    assert [p["name"] for p in parameters][:2] == ["far", "kind"]
-    assert parameters[1]["schema"]["enum"] == ["b", "a"]
+    assert [p["name"] for p in parameters][:2] == ["kind", "far"]
+    assert parameters[0]["schema"]["enum"] == ["b", "a"]
+    assert shown(paths["/lm/api/predict"]["get"], 422) == client.get("/lm/api/predict?kind=nothing&far=2").json()
     assert "/lm/api/predict/{value}" not in paths
 
 
