@@ -36,9 +36,12 @@ def equation_of(info: Mapping[str, Any]) -> tuple[list[Term], list[Term]]:
 
 def level_names(info: Mapping[str, Any]) -> dict[str, str]:
     """Name what R calls by factor and level in one, such as ammanual, by what it is 1 for: [am = manual]."""
-    names: dict[str, str] = {}
-    for predictor in info["predictors"]:
-        name = predictor["name"]
-        levels = ["TRUE"] if predictor["type"] == "logical" else predictor.get("levels") or []
-        names |= {f"{name}{level}": f"[{name} = {level}]" for level in levels}
-    return names
+    factors = [*info.get("reference_levels", {})]
+    factors += [predictor["name"] for predictor in info["predictors"] if predictor["type"] == "logical"]
+    parts = {part for coefficient in info["coefficients"] for part in coefficient["term"].split(":")}
+    return {
+        part: f"[{factor} = {part.removeprefix(factor)}]"
+        for factor in factors
+        for part in parts
+        if part.startswith(factor) and part != factor
+    }

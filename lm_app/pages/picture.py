@@ -33,6 +33,14 @@ BANDS: dict[str, Interval] = {"mean": "confidence", "new": "prediction"}
 Columns = list["array[float]"]
 
 
+class Observed:
+    """The observations that the model was fitted to, as R takes them, and how they are fitted."""
+
+    def __init__(self, columns: Columns, response: Sequence[float], fitted: Sequence[float]) -> None:
+        self.columns, self.response, self.fitted = columns, response, fitted
+        self.residuals = [y - fit for y, fit in zip(response, fitted, strict=True)]
+
+
 def picture_of(page: Page) -> dict[str, Any]:
     """Make what picture.js draws."""
     info, predictors = page.info, page.model.predictors
@@ -51,19 +59,23 @@ def picture_of(page: Page) -> dict[str, Any]:
         "decimals": page.decimals,
         "answer": answer and [_short(number[0]) for number in (answer.fit, answer.lower, answer.upper) if number],
         "panels": panels,
-        "left_out": len(predictors) - len(drawn),
         "fitted": observed and len(predictors) > 1 and {"x": _thin(observed.fitted), "y": _thin(observed.response)},
-        "n": info["n"],
         "is_partial": len(predictors) > 1,
+        "notes": _notes(page, observed),
     }
 
 
-class Observed:
-    """The observations that the model was fitted to, as R takes them, and how they are fitted."""
-
-    def __init__(self, columns: Columns, response: Sequence[float], fitted: Sequence[float]) -> None:
-        self.columns, self.response, self.fitted = columns, response, fitted
-        self.residuals = [y - fit for y, fit in zip(response, fitted, strict=True)]
+def _notes(page: Page, observed: Observed | None) -> list[str]:
+    """Say what is not drawn."""
+    predictors, notes = page.model.predictors, []
+    if len(predictors) > MOST_PANELS:
+        notes.append(f"The first {MOST_PANELS} of {len(predictors)} predictors are drawn.")
+    for predictor in predictors[:MOST_PANELS]:
+        if (levels := _levels(predictor)) and len(levels) > MOST_LEVELS:
+            notes.append(f"Of {len(levels)} levels of {predictor.name}, the first {MOST_LEVELS} are drawn.")
+    if predictors and not observed:
+        notes.append("The observations are not drawn: the model does not keep them all.")
+    return notes
 
 
 def _observed(page: Page) -> Observed | None:

@@ -26,6 +26,8 @@ OF_A_MODEL = {
     "/prototype": READ,
     "/list_keys": READ,
     "/key/<path:key>": READ,
+    "/observations": READ,
+    "/diagnostics": READ,
     "/card.md": READ,
     "/summary.txt": READ,
     "/lm.R": READ,

@@ -37,11 +37,15 @@ function drawPanel(svg, panel, data, width, height) {
   svg.attr("viewBox", `0 0 ${width} ${height}`).attr("tabindex", 0).attr("role", "img")
     .attr("aria-label", `${data.response} by ${panel.name}: arrow keys tell the values`)
   svg.selectAll("*").remove()
-  const count = Math.max(2, Math.floor(width / 80))
+  const isTime = panel.type in MILLISECONDS
+  const count = Math.max(2, Math.floor(width / (isTime ? 140 : 80)))
   const bottom = axisBottom(x)
-  if (panel.labels) bottom.tickFormat(value => label(panel, value, x.step()))
+  if (panel.labels) {
+    const every = Math.ceil(50 / x.step())
+    bottom.tickValues(panel.x.filter((_, i) => i % every === 0)).tickFormat(value => label(panel, value, every * x.step()))
+  }
   else bottom.ticks(count)
-  if (MILLISECONDS[panel.type]) bottom.tickFormat(value => dateText(panel, value))
+  if (isTime) bottom.tickValues(days(x.domain(), count, panel)).tickFormat(value => dateText(panel, value).slice(0, 10))
   svg.append("g").attr("transform", `translate(0,${height - MARGIN.bottom})`).call(bottom)
   svg.append("g").attr("transform", `translate(${MARGIN.left},0)`).call(axisLeft(y).ticks(Math.floor(height / 45)))
   svg.append("text").attr("x", (MARGIN.left + width) / 2).attr("y", height - 4).attr("text-anchor", "middle")
@@ -135,7 +139,7 @@ function tell(svg, panel, data, x, y, height) {
 function said(panel, data, i) {
   const number = value => value === null ? "not a number" : value.toFixed(Math.min(12, Math.max(0, data.decimals)))
   if (panel.type === "fitted") return `fitted ${number(panel.dots[i][0])}: observed ${number(panel.dots[i][1])}`
-  const at = panel.labels?.[i] ?? (MILLISECONDS[panel.type] ? dateText(panel, panel.x[i]) : shorter(panel.x[i]))
+  const at = panel.labels?.[i] ?? (panel.type in MILLISECONDS ? dateText(panel, panel.x[i]) : shorter(panel.x[i]))
   const [mean, fresh] = [panel.mean[i], panel.new[i]].map(limits => `${number(limits[0])} to ${number(limits[1])}`)
   return `${panel.name} ${at}: ${data.response} ${number(panel.fit[i])}, mean ${mean}, new ${fresh}`
 }
@@ -144,7 +148,8 @@ function scaleX(panel, data) {
   if (panel.labels) return scalePoint(panel.x, [0, 1]).padding(0.5)
   const values = [...panel.x, ...(panel.dots ?? []).map(dot => dot[0])]
   if (panel.type === "fitted") values.push(data.answer?.[0])
-  return scaleLinear(extent(values), [0, 1]).nice()
+  const scale = scaleLinear(extent(values), [0, 1])
+  return panel.type in MILLISECONDS ? scale : scale.nice()
 }
 
 function valuesOf(panel) {
@@ -164,6 +169,12 @@ function label(panel, value, space) {
 function cut(text, space) {
   const room = Math.max(2, Math.floor(space / 7))
   return text.length > room ? `${text.slice(0, room - 1)}…` : text
+}
+
+// Beginnings of days, evenly spread: the steps of a linear axis are none of dates.
+function days([least, greatest], count, panel) {
+  const day = MILLISECONDS.date / MILLISECONDS[panel.type]
+  return Array.from({ length: count }, (_, i) => Math.round((least + (greatest - least) * (i + 0.5) / count) / day) * day)
 }
 
 function dateText(panel, value) {
