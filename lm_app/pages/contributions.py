@@ -20,12 +20,11 @@ def context(page: Page) -> dict[str, Any]:
     """List what each term adds, the greatest first; with a problem, why that is not known."""
     if page.observations is None or page.prediction is None:
         return {}
-    options = page.options
     try:
         more = page.model.lm.more(
             page.observations.columns,
-            options.interval,
-            options.level,
+            "none",
+            page.options.level,
             se=False,
             terms=True,
             seconds=settings.LM_MAX_SECONDS,
