@@ -10,6 +10,8 @@ from lm_app.pages.page import Page
 from lm_app.response_scale import response_scale
 
 INTERCEPT = "(Intercept)"
+MOST_WORDS = 12
+"""So many sentences are not folded."""
 HALF = 60
 """Half the width of a picture; zero is in its middle."""
 FACTORS: dict[str, Callable[[float], float]] = {
@@ -25,8 +27,10 @@ Coefficient = Mapping[str, Any]
 def context(page: Page) -> dict[str, Any]:
     """Describe the coefficients."""
     info = page.info
+    words = [said for each in info["coefficients"] if (said := in_words(each, info))]
     return {
-        "words": [said for each in info["coefficients"] if (said := in_words(each, info))],
+        "words": words[:MOST_WORDS],
+        "more_words": words[MOST_WORDS:],
         "others": len(info["predictors"]) > 1,
         "references": _references(info),
         "scale": page.scale,
