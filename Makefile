@@ -44,6 +44,10 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 	.venv/lint/bin/checkov
 	! command -v terraform >/dev/null || terraform fmt -check -recursive terraform
 
+.PHONY: screenshots
+screenshots: .venv/installed-dev .env $(MODELS) static ## Take the pictures of the main page that the documentation shows
+	DJANGO_SETTINGS_MODULE=ml_api.settings $(BIN)/python -m tests.pages.screenshots
+
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
 	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py
