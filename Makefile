@@ -28,6 +28,10 @@ static: $(STATIC:=.gz) ## Compress what the pages load
 train: .env .venv/installed ## Train all models
 	$(BIN)/python manage.py runscript update_lm
 
+.PHONY: scale
+scale: .venv/installed ## Install what trains on and scores data that are larger than memory
+	$(BIN)/pip install -q --disable-pip-version-check -r contrib/requirements-scale.txt
+
 .PHONY: test
 test: lint ## Set up, then run the linters, the type check and the tests
 	$(BIN)/python -m pytest
@@ -50,7 +54,7 @@ screenshots: .venv/installed-dev .env $(MODELS) static ## Take the pictures of t
 
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
-	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py
+	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 KILLS=60 PUBLICATIONS=200 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py tests/store/test_faults.py
 
 .PHONY: audit
 audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs
@@ -84,9 +88,9 @@ extra_files/%/live: | .venv/installed .env
 	RPY2_CFFI_MODE=API $(BIN)/python -c 'import rpy2.rinterface'
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-traces.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl nodejs prometheus r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
+	$(APT) curl nodejs prometheus r-cran-curl r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 

@@ -5,6 +5,7 @@ LmError
 │   ├── NotPublished
 │   └── TookTooLong
 ├── DataError               bytes are not a table
+├── Fault                   a part of large data can't be worked on
 ├── RError              422   R refused
 │   └── UnseenLevels
 ├── NotStarted          503  R can't
@@ -29,6 +30,7 @@ LmError
     ├── UnsupportedMediaType  415
     ├── UnsupportedCoding     415
     └── InvalidObservations   422
+        └── ManyVersions
 
 Over HTTP, ml_api/api.py makes each a problem document with its status; on the command line, scripts/ print each as
 one line.
@@ -66,6 +68,10 @@ class TookTooLong(TrainingError):
 
 class DataError(LmError):
     """Bytes are not a table that can be read."""
+
+
+class Fault(LmError):
+    """A part of large data can't be worked on, and could not if it were tried again."""
 
 
 class RError(LmError):
@@ -259,3 +265,10 @@ class InvalidObservations(RequestError):
     def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(detail)
         self.errors = errors
+
+
+class ManyVersions(InvalidObservations):
+    """The request asks for one version here and for another there."""
+
+    def __init__(self, versions: Iterable[str]) -> None:
+        super().__init__(f"The request asks for the versions {' and '.join(versions)}; ask for one.")

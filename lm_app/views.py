@@ -10,7 +10,7 @@ from django.views.decorators.gzip import gzip_page
 
 from lm_app.api import asked_model
 from lm_app.errors import LmError, Unknown, UnknownModel
-from lm_app.pages import answer, card, coefficients, contributions, diagnostics, values, versions
+from lm_app.pages import answer, card, coefficients, contributions, diagnostics, elsewhere, table, values, versions
 from lm_app.pages.models import listed_models, needs_key
 from lm_app.pages.page import MODEL_PARAMETER, Page, page_of
 
@@ -21,6 +21,8 @@ SECTIONS: dict[str, Callable[[Page], dict[str, Any]]] = {
     "coefficients": coefficients.context,
     "diagnostics": diagnostics.context,
     "versions": versions.context,
+    "table": table.context,
+    "elsewhere": elsewhere.context,
     "card": card.context,
 }
 """The main page's sections in their order: each has a template, sections/<name>.html, where <name> is its context."""

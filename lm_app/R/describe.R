@@ -18,7 +18,6 @@ complete_up_to <- 1000L
 #' @return A named list. A vector of class AsIs is a list in JSON even where it has one element.
 describe <- function(model, model_summary, leverages, printed, data, request, fit) {
   estimates <- coef(model)
-  slopes <- estimates[names(estimates) != "(Intercept)"]
   data <- droplevels(data) # a level without a row is not offered, as R would refuse it
   variables <- intersect(all.vars(formula(model)), names(data))
   columns <- data[c(variables, setdiff(request$columns, variables))]
@@ -26,11 +25,7 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
   rows <- fit$rows[counted(model)]
   distances <- cooks.distance(model, res = weighted.residuals(model), hat = leverages)
   info <- c(
-    list(
-      call = paste0(printed, "\n"),
-      intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
-    ),
-    setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes))),
+    first_keys(printed, estimates),
     list(
       residuals = all_or_summary(round6(residuals(model))),
       fitted_values = all_or_summary(round6(fitted(model)))
@@ -52,6 +47,7 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       dropped_terms = I(setdiff(term_labels(request$terms), term_labels(terms(model)))),
       steps = I(fit$steps),
       coefficients = coefficients_table(model, model_summary),
+      unrounded = unrounded(model, model_summary),
       reference_levels = reference_levels(model),
       n = nobs(model),
       rows = fit$left_out,
@@ -70,6 +66,17 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
     )
   )
   info[!duplicated(names(info))] # a column named "fitted" does not hide fitted_values
+}
+
+first_keys <- function(printed, estimates) {
+  slopes <- estimates[names(estimates) != "(Intercept)"]
+  c(
+    list(
+      call = paste0(printed, "\n"),
+      intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
+    ),
+    setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes)))
+  )
 }
 
 #' List the columns that a model predicts from
@@ -214,6 +221,17 @@ coefficients_table <- function(model, model_summary) {
       upper = limits[term, 2]
     )
   }))
+}
+
+# What R's summary has, and the other keys round or lack: the variance of a coefficient is
+# sigma^2 times its unscaled one.
+unrounded <- function(model, model_summary) {
+  variances <- diag(model_summary$cov.unscaled)[names(coef(model))]
+  list(
+    r_squared = model_summary$r.squared,
+    adjusted_r_squared = model_summary$adj.r.squared,
+    unscaled_variances = I(unname(variances))
+  )
 }
 
 f_statistic <- function(model_summary) {

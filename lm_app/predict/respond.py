@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
-from lm_app.engine.lm import Prediction
+from lm_app.engine.lm import HEAD_OF_MORE, Prediction
 from lm_app.predict import columnar_out
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations
@@ -164,6 +164,9 @@ def _records(columns: Columns) -> bytes:
 def _csv_response(columns: Columns, head: Mapping[str, Any]) -> HttpResponse:
     response = _response(_csv(columns), "text/csv; charset=utf-8")
     response["LM-Interval"], response["LM-Level"] = head["interval"], head["level"]
+    for name in HEAD_OF_MORE:
+        if name in head:
+            response[f"LM-{name.title().replace('_', '-')}"] = _in_r(head[name])
     if head["warnings"]:
         response["LM-Warnings"] = "; ".join(head["warnings"])
     if "error_count" in head:

@@ -213,6 +213,8 @@ def test_the_document_says_that_a_key_is_wanted(client: Client, settings: Settin
             assert operation["security"] == [{"bearer": []}, {"header": []}]
             assert {"401", "403"} <= set(operation["responses"])
             assert "429" not in operation["responses"]
+    shown = document["paths"]["/lm/api"]["get"]["responses"]["401"]["content"]["application/problem+json"]["example"]
+    assert shown == client.get("/lm/api").json()
 
 
 # What a file of keys may hold
