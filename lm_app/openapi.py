@@ -89,6 +89,7 @@ def _tags(paths: Schema, trained: Sequence[LoadedModel]) -> list[Schema]:
         f"{DEFAULT_TAG}: {default}": f"The same as {DEFAULT_TAG!r}, for clients that name the model",
         ABOUT_DEFAULT: f"What is known about {default}",
         MODELS: "Which models there are",
+        "client": "A client to take away",
         ABOUT_ANY: f"The same as {ABOUT_DEFAULT!r}, about a model by its name",
     }
     operations = [operation for by_method in paths.values() for operation in by_method.values()]

@@ -97,7 +97,7 @@ def test_only_what_acts_alone_is_told_in_words(client: Client, models: Path) -> 
     assert "instead of" not in sums
     assert "reference level" not in sums
     write_model(models, name="made", contrasts=None)
-    assert "and 1 more" in words_of(client, models, "y ~ factor(x %/% 2)")  # of 14 others
+    assert "and 2 more" in words_of(client, models, "y ~ factor(x %/% 2)")  # of 15 levels
     aliased = words_of(client, models, "y ~ x + I(2 * x)")
     assert "I(2 * x) aliased: other terms say the same" in aliased
 
