@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lm_app.pages.numbers import decimals_of, p_value, rounded, short
+from lm_app.pages.numbers import decimals_of, exact, p_value, rounded, short
 from lm_app.pages.page import Page
 from lm_app.response_scale import response_scale
 
@@ -117,11 +117,11 @@ def _row(coefficient: Coefficient) -> dict[str, Any]:
     t, decimals, farthest = coefficient["t_value"], decimals_of(upper - lower), max(abs(lower), abs(upper)) or 1
     row = {
         "term": term,
-        "estimate": rounded(estimate, decimals),
-        "lower": rounded(lower, decimals),
-        "upper": rounded(upper, decimals),
-        "std_error": short(coefficient["std_error"]),
-        "t": "not defined" if t is None else short(t, 3),
+        "estimate": exact(estimate, rounded(estimate, decimals)),
+        "lower": exact(lower, rounded(lower, decimals)),
+        "upper": exact(upper, rounded(upper, decimals)),
+        "std_error": exact(coefficient["std_error"], short(coefficient["std_error"])),
+        "t": "not defined" if t is None else exact(t, short(t, 3)),
         "p": p_value(coefficient["p_value"]),
     }
     if term != INTERCEPT:
