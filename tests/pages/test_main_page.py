@@ -97,7 +97,7 @@ def test_all_digits_are_copied(browser: Browser, server: Server) -> None:
         page.locator("#result strong data").select_text()
         page.keyboard.press("Control+c")
         assert page.evaluate("navigator.clipboard.readText()") == repr(shown(page)[0])
-        page.locator("h2").select_text()
+        page.locator("#answer h2").select_text()
         page.keyboard.press("Control+c")
         assert page.evaluate("navigator.clipboard.readText()").strip() == "Time by distance"
 

@@ -102,7 +102,7 @@ def asked(server: Server, model: str) -> dict[str, Any]:
 def test_names_and_units_are_shown_as_text(browser: Browser, odd_server: Server) -> None:
     with quiet_page(browser, odd_server.url) as page:
         page.goto(f"{odd_server.url}/lm?model=evil")
-        expect(page.locator("h2")).to_have_text(EVIL)
+        expect(page.locator("#answer h2")).to_have_text(EVIL)
         expect(page.get_by_label(EVIL, exact=False).first).to_be_visible()
         page.get_by_label("kind", exact=True).select_option(EVIL)
         expect(page.locator(".panels svg").first).to_contain_text(EVIL)
@@ -138,7 +138,7 @@ def test_what_can_not_be_asked_is_said(browser: Browser, odd_server: Server) -> 
             assert_accessible(page)
         page.get_by_label("Model", exact=True).select_option("mean")
         page.get_by_role("button", name="Show").click()
-        expect(page.locator("h2")).to_have_text("mean")
+        expect(page.locator("#answer h2")).to_have_text("mean")
 
 
 def test_an_unknown_model_is_not_found(odd_server: Server) -> None:

@@ -306,7 +306,8 @@ def test_snippets_say_where_the_key_goes(serve: StartServer) -> None:
             page = answer.read().decode()
         assert key not in page
         assert "Your API key goes where <code>KEY</code> stands." in page
-        found = dict(re.findall(r"<summary>(.*?)</summary>.*?<code>(.*?)</code>", page, re.DOTALL))
+        section = page.partition('id="elsewhere"')[2].partition("</section>")[0]
+        found = dict(re.findall(r"<summary>(.*?)</summary>.*?<code>(.*?)</code>", section, re.DOTALL))
         assert list(found) == list(PROGRAMS)
         for language, code in found.items():
             printed = run(language, html.unescape(code).replace('KEY"', f'{key}"').replace("KEY: KEY", f"KEY: {key}"))
@@ -325,7 +326,7 @@ def test_the_origin_and_the_version_are_those_of_the_page(client: Client) -> Non
 def test_a_model_with_a_predictor_called_as_an_option_has_no_snippets(models: Path, client: Client) -> None:
     write_model(models, name="levels", formula="y ~ level", rows="y,level\n1,2\n2,3\n4,4\n5,7\n")
     update("levels")
-    section = client.get("/lm?model=levels").text.partition('id="elsewhere"')[2]
+    section = client.get("/lm?model=levels").text.partition('id="elsewhere"')[2].partition("</section>")[0]
     assert "called as an option is: level." in section
     assert "<summary>" not in section
 
