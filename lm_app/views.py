@@ -59,7 +59,11 @@ def main_page(request: HttpRequest) -> HttpResponse:
     except LmError as error:
         status = 404 if isinstance(error, Unknown) and names else 200
         return render(request, "lm_app/main_page.html", context | {"problem": error}, status=status)
-    context |= {section: describe(page) for section, describe in SECTIONS.items()}
-    context["following"] = [section for section in FOLLOWING if section in SECTIONS]
-    context |= {"page": page, "sections": [f"lm_app/sections/{section}.html" for section in SECTIONS]}
-    return render(request, "lm_app/main_page.html", context)
+    following = [section for section in FOLLOWING if section in SECTIONS]
+    shown = ["answer", *following] if "HX-Request" in request.headers else list(SECTIONS)  # htmx takes no others
+    context |= {section: SECTIONS[section](page) for section in shown}
+    context |= {"page": page, "following": following}
+    context["sections"] = [f"lm_app/sections/{section}.html" for section in shown]
+    response = render(request, "lm_app/main_page.html", context)
+    response["Vary"] = "HX-Request"
+    return response

@@ -240,7 +240,7 @@ differences <- function(differences) {
 #' @param panels A named list by titles: lists of `lines`, named lists of a number for each period,
 #'   and `threshold`, where there is one.
 draw_drift <- function(folder, labels, panels) {
-  write_svg(folder, "drift", function() {
+  write_svg(folder, "drift", "What the model was asked, beside its training data", function() {
     par(mfrow = n2mfrow(length(panels)), mar = c(2.5, 2.5, 2.5, 1))
     for (title in names(panels)) {
       draw_panel(title, labels, panels[[title]])

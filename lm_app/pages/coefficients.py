@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lm_app.pages.numbers import decimals_of, p_value, rounded, short
+from lm_app.pages.numbers import decimals_of, exact, p_value, rounded, short
 from lm_app.pages.page import Page
 from lm_app.response_scale import response_scale
 
 INTERCEPT = "(Intercept)"
+MOST_WORDS = 12
+"""So many sentences are not folded."""
 HALF = 60
 """Half the width of a picture; zero is in its middle."""
 FACTORS: dict[str, Callable[[float], float]] = {
@@ -25,8 +27,10 @@ Coefficient = Mapping[str, Any]
 def context(page: Page) -> dict[str, Any]:
     """Describe the coefficients."""
     info = page.info
+    words = [said for each in info["coefficients"] if (said := in_words(each, info))]
     return {
-        "words": [said for each in info["coefficients"] if (said := in_words(each, info))],
+        "words": words[:MOST_WORDS],
+        "more_words": words[MOST_WORDS:],
         "others": len(info["predictors"]) > 1,
         "references": _references(info),
         "scale": page.scale,
@@ -113,11 +117,11 @@ def _row(coefficient: Coefficient) -> dict[str, Any]:
     t, decimals, farthest = coefficient["t_value"], decimals_of(upper - lower), max(abs(lower), abs(upper)) or 1
     row = {
         "term": term,
-        "estimate": rounded(estimate, decimals),
-        "lower": rounded(lower, decimals),
-        "upper": rounded(upper, decimals),
-        "std_error": short(coefficient["std_error"]),
-        "t": "not defined" if t is None else short(t, 3),
+        "estimate": exact(estimate, rounded(estimate, decimals)),
+        "lower": exact(lower, rounded(lower, decimals)),
+        "upper": exact(upper, rounded(upper, decimals)),
+        "std_error": exact(coefficient["std_error"], short(coefficient["std_error"])),
+        "t": "not defined" if t is None else exact(t, short(t, 3)),
         "p": p_value(coefficient["p_value"]),
     }
     if term != INTERCEPT:

@@ -1,12 +1,13 @@
 """What makes this prediction: the contributions of the terms, from R's predict(type = "terms")."""
 
+import math
 from typing import Any
 
 from django.conf import settings
 
 from lm_app.api import never
 from lm_app.errors import LmError
-from lm_app.pages.numbers import rounded
+from lm_app.pages.numbers import exact, rounded
 from lm_app.pages.page import Page
 
 OFFSET = "offset"
@@ -18,14 +19,13 @@ ROUNDING = 1e-9
 
 def context(page: Page) -> dict[str, Any]:
     """List what each term adds, the greatest first; with a problem, why that is not known."""
-    if page.observations is None or page.prediction is None:
+    if page.observations is None or page.prediction is None or not math.isfinite(page.prediction.fit[0]):
         return {}
-    options = page.options
     try:
         more = page.model.lm.more(
             page.observations.columns,
-            options.interval,
-            options.level,
+            "none",
+            page.options.level,
             se=False,
             terms=True,
             seconds=settings.LM_MAX_SECONDS,
@@ -41,13 +41,13 @@ def context(page: Page) -> dict[str, Any]:
     decimals = page.decimals
     longest = max(map(abs, added.values()), default=0) or 1
     bars = [
-        {"term": term, "adds": _signed(value, decimals), **_bar(value / longest)}
+        {"term": term, "adds": exact(value, _signed(value, decimals)), **_bar(value / longest)}
         for term, value in sorted(added.items(), key=lambda item: -abs(item[1]))
     ]
     has_intercept = page.info["intercept"] is not None
     return {
-        "start": rounded(start, decimals),
-        "fit": rounded(fit, decimals),
+        "start": exact(start, rounded(start, decimals)),
+        "fit": exact(fit, rounded(fit, decimals)),
         "bars": bars,
         "has_offset": OFFSET in added,
         "has_intercept": has_intercept,

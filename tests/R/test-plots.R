@@ -73,11 +73,11 @@ drawn <- function(data, formula, name = "fit", ...) {
 units <- list(mpg = "miles/US gallon", wt = "1000 lb & more")
 
 test_that("a plot has its title, its units and its text, and follows the dark", {
-  fit <- drawn(mtcars, "mpg ~ wt", title = "Fuel <b> caf\u00e9", units = units)
+  fit <- drawn(mtcars, "mpg ~ wt", title = "Fuel <b> \u00c5", units = units)
   for (text in c(
-    "<title>Fit: Fuel &lt;b> caf\u00e9</title>",
+    "<title>Fit: Fuel &lt;b> \u00c5</title>",
     "<svg role='img'",
-    ">Fuel &lt;b&gt; caf\u00e9</text>",
+    ">Fuel &lt;b&gt; \u00c5</text>",
     ">mpg (miles/US gallon)</text>",
     ">wt (1000 lb &amp; more)</text>",
     ">95 % prediction</text>",

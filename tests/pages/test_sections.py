@@ -29,9 +29,10 @@ def test_contributions_are_those_of_the_api(client: Client, shipped_models: Path
     answer = client.get(f"/lm/api/models/{model}/predict", {**example, "terms": "true"}).json()
     page = client.get(f"/lm?model={model}").content.decode()
     [section] = re.findall(r'<section id="contributions">(.*?)</section>', page, flags=re.DOTALL)
-    bars = re.findall(r'<th scope="row">([^<]+)</th><td class="number">([^<]+)</td>', section)
-    shown = {term: float(adds.replace("\N{MINUS SIGN}", "-")) for term, adds in bars}
-    assert shown == pytest.approx(answer["terms"], abs=0.05)
+    bars = re.findall(r'<th scope="row">([^<]+)</th><td class="number"><data value="([^"]+)">', section)
+    shown = {term: float(adds) for term, adds in bars}
+    assert shown == answer["terms"]
+    assert f'<data value="{answer["fit"]!r}">' in section
     sizes = [abs(value) for value in shown.values()]
     assert sizes == sorted(sizes, reverse=True)
 
@@ -50,8 +51,11 @@ def test_contributions_tell_of_offsets_and_of_no_terms(client: Client, models: P
     assert "it predicts 30.0 for every observation" in text_of(client, "", "contributions")
 
 
-def test_there_are_no_contributions_where_there_is_no_answer(client: Client, shipped_models: Path) -> None:
+def test_there_are_no_contributions_where_there_is_no_answer(client: Client, models: Path) -> None:
     assert text_of(client, "distance=99", "contributions") == ""
+    write_model(models, formula="time ~ log(distance)")
+    update("timedistance", force=True)
+    assert text_of(client, "distance=-1&extrapolation=flag", "contributions") == ""
 
 
 def test_an_older_version_says_what_it_lacks(client: Client, settings: Settings) -> None:
@@ -97,6 +101,7 @@ def test_only_what_acts_alone_is_told_in_words(client: Client, models: Path) -> 
     assert "instead of" not in sums
     assert "reference level" not in sums
     write_model(models, name="made", contrasts=None)
+    assert "and 2 more" in words_of(client, models, "y ~ factor(x %/% 2)")  # of 15 levels
     aliased = words_of(client, models, "y ~ x + I(2 * x)")
     assert "I(2 * x) aliased: other terms say the same" in aliased
 

@@ -76,7 +76,7 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_version_live(models: Pat
         version.load()
 
 
-@pytest.mark.parametrize("limit", [0, 500, 2000, 10_000, 40_000])
+@pytest.mark.parametrize("limit", [0, 500, 2000, 10_000, 20_000])
 def test_a_full_disk_is_one_line_and_changes_nothing(
     models: Path, client: Client, capsys: pytest.CaptureFixture[str], limit: int
 ) -> None:

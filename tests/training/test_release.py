@@ -1,5 +1,6 @@
 """What a version holds for people and servers: information, plots and the model card."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,12 @@ def test_plots_are_served_as_svg(client: Client) -> None:
     assert (answer.status_code, "residuals_vs_leverage" in answer.json()["detail"]) == (404, True)
 
 
-def test_model_card_says_what_r_says(shipped_models: Path) -> None:
+def test_model_card_says_what_r_says(shipped_models: Path, client: Client) -> None:
     card = live_file(shipped_models, "MODEL_CARD.md", "mtcars").read_text()
+    assert f"version `{live_version(shipped_models, 'mtcars')}`" in card
+    assert "| `wt` | numeric | 1000 lb | 1.513 to 5.424 |" in card
+    [url] = re.findall(r"curl '(http://localhost:8000[^']+)'", card)
+    assert client.get(url.removeprefix("http://localhost:8000")).status_code == 200
     script = """
     mtcars$am <- factor(mtcars$am); m <- lm(mpg ~ wt + qsec + am, mtcars)
     cat(sprintf("%.4f", c(shapiro.test(residuals(m))$p.value, max(cooks.distance(m)))))
@@ -70,5 +75,5 @@ def test_model_card_says_what_r_says(shipped_models: Path) -> None:
     assert f"row 17 ({cook})" in card
     assert "Some" not in card
     assert "{%" not in card
-    for part in ("Purpose", "Data", "Formula", "Accuracy", "Residuals", "Limitations"):
+    for part in ("Purpose", "Data", "Formula", "Accuracy", "Example", "Residuals", "Limitations"):
         assert f"\n## {part}\n" in card
