@@ -17,9 +17,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends r-base-dev python3-dev python3-pip
 COPY requirements.txt .
 # For Redis, Application Insights and OpenTelemetry collectors; without the settings that name one, nothing of it is imported.
-COPY contrib/requirements-redis.txt contrib/requirements-traces.txt contrib/
-# For data that are larger than memory (docs/scale.md), where --build-arg SCALE=1 asks for it: it is 200 MB.
-COPY contrib/requirements-scale.txt contrib/
+# For data that are larger than memory, 200 MB more, where --build-arg SCALE=1 asks for it: docs/scale.md.
+COPY contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt contrib/
 ARG SCALE
 # RPY2_CFFI_MODE=API: without it, rpy2 that can't compile falls back to a slower way in silence.
 RUN python3 -m venv --without-pip .venv \
