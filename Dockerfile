@@ -26,6 +26,7 @@ RUN python3 -m venv --without-pip .venv \
         -r contrib/requirements-redis.txt -r contrib/requirements-traces.txt \
         ${SCALE:+-r contrib/requirements-scale.txt}
 COPY . .
+RUN find lm_app/static -type f -exec gzip -9 -n -k {} +
 # Models are signed by a key of this build, which nobody has afterwards, or by yours: --secret id=env,src=.env. Only the
 # public key stays. Django's own key has to be there, but training uses none; the server gets its own when it runs.
 # hadolint ignore=SC2046

@@ -7,6 +7,7 @@ EXAMPLES ?= 3000
 SECONDS ?= 3
 BIN := .venv/bin
 MODELS := $(patsubst %/model.toml,%/live,$(wildcard extra_files/*/model.toml))
+STATIC := $(filter-out %.gz,$(wildcard lm_app/static/lm_app/*.* lm_app/static/lm_app/vendor/*.*))
 APT := $(if $(SKIP_APT),:,contrib/apt_install.sh)
 
 .PHONY: help
@@ -14,8 +15,14 @@ help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .env $(MODELS) ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
+run: .env $(MODELS) static ## Set up, train the models that have no version yet, and serve on PORT (8000); it says what to open
 	PORT=$(PORT) exec $(BIN)/python -m ml_api
+
+.PHONY: static
+static: $(STATIC:=.gz) ## Compress what the pages load
+
+%.gz: %
+	gzip -9 -n -k -f $<
 
 .PHONY: train
 train: .env .venv/installed ## Train all models
@@ -43,7 +50,7 @@ lint: .venv/installed-dev .venv/lint/installed ## Run the linters and the type c
 
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## Send, store and train EXAMPLES (3000) of each kind at random, and kill workers for a minute
-	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py
+	FUZZ_EXAMPLES=$(EXAMPLES) KILL_SECONDS=60 KILLS=60 PUBLICATIONS=200 $(BIN)/python -m pytest --no-cov -rP --show-capture=stdout tests/faults/test_fuzz.py tests/faults/test_watched_formulas.py tests/faults/test_kills.py tests/store/test_faults.py
 
 .PHONY: audit
 audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in what the server needs
@@ -69,7 +76,7 @@ extra_files/%/live: | .venv/installed .env
 # --no-cache-dir: a cached rpy2 may have been compiled for another R.
 .venv/installed: requirements.txt contrib/requirements-r4.6.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one: make PYTHON=...")'
-	$(APT) r-base-core r-base-dev python3-dev python3-venv
+	$(APT) r-base-core r-base-dev r-cran-svglite python3-dev python3-venv
 	$(PYTHON) -m venv .venv
 	RPY2_CFFI_MODE=API $(BIN)/pip install -q --no-cache-dir --disable-pip-version-check -r requirements.txt
 	@if R -s -e 'quit(status = getRversion() < "4.6")'; then set -x; \
@@ -79,7 +86,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl nodejs prometheus r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
+	$(APT) curl nodejs prometheus r-cran-curl r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 

@@ -43,6 +43,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     tolerance: float = 1e-9
+    key: str = ""
 
     def check(self, answer: bytes) -> None:
         """Raise Failed where the answer is not R's."""
@@ -81,6 +82,8 @@ def median(measure: Callable[[], float], seconds: float) -> float:
 def send(connection: http.client.HTTPConnection, request: Request) -> bytes:
     """The answer; raises Failed where it is an error."""
     headers = {} if request.body is None else {"Content-Type": request.content_type, "Accept": request.content_type}
+    if request.key:
+        headers["X-API-Key"] = request.key
     connection.request("GET" if request.body is None else "POST", request.path, request.body, headers)
     with connection.getresponse() as response:
         answer = response.read()
@@ -150,6 +153,7 @@ class Server:
     def rate(self, request: Request, seconds: float, paths: Sequence[str] = ()) -> float:
         """Requests per second from 8 connections that stay open; of all `paths` in turn where there are some."""
         environment = {**os.environ, "PATHS": " ".join(paths), "CONTENT_TYPE": request.content_type}
+        environment["API_KEY"] = request.key
         with tempfile.NamedTemporaryFile() as body:
             if request.body is not None:
                 body.write(request.body)

@@ -1,4 +1,4 @@
--- What wrk sends: GET, or POST of the file BODY, or GET of all PATHS in turn. Its last line is JSON, for servers.py.
+-- What wrk sends: GET, or POST of the file BODY, or GET of all PATHS in turn; with API_KEY, where there is one. Its last line is JSON, for servers.py.
 
 local file = os.getenv("BODY")
 if file then
@@ -6,6 +6,9 @@ if file then
   wrk.body = io.open(file):read("*a")
   wrk.headers["Content-Type"] = os.getenv("CONTENT_TYPE")
 end
+
+local key = os.getenv("API_KEY")
+if key and key ~= "" then wrk.headers["X-API-Key"] = key end
 
 local paths = {}
 for path in string.gmatch(os.getenv("PATHS") or "", "%S+") do table.insert(paths, path) end

@@ -1,5 +1,8 @@
-# Deploy an lm from the R session that fitted it: source("contrib/lm.R"); deploy_lm(fit, "cars")
-# Base R only. What it writes is text, which update_lm proves before it serves it: docs/from-r.md.
+# Deploy an lm from the R session that fitted it, and ask it from R as if it were there:
+# source("http://localhost:8000/lm/api/lm.R"); deploy_lm(fit, "cars"); m <- lm_at("http://localhost:8000", "cars")
+# To deploy takes base R only, to ask also the packages curl and jsonlite. docs/from-r.md has the whole way.
+
+# Deploy ---------------------------------------------------------------------------------------
 
 #' Write the folder of a model from a fitted lm
 #'
@@ -50,6 +53,12 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   lmerMod = "a mixed model; fit lm() with the group as a term"
 )
 
+.check_text <- function(value, what) {
+  if (!is.character(value) || length(value) != 1 || is.na(value) || !nzchar(value)) {
+    stop(what, " must be one text", call. = FALSE)
+  }
+}
+
 .check_deployment <- function(fit, name, to, title, data) {
   other <- intersect(names(.other_models), class(fit))
   if (length(other) > 0) {
@@ -57,11 +66,6 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   }
   if (!identical(class(fit), "lm") && !identical(class(fit), c("aov", "lm"))) {
     .refuse("this is of class '", class(fit)[1], "'; it must be what lm() returns")
-  }
-  .check_text <- function(value, what) {
-    if (!is.character(value) || length(value) != 1 || is.na(value) || !nzchar(value)) {
-      .refuse(what, " must be one text")
-    }
   }
   .check_text(name, "name")
   .check_text(to, "to")
@@ -620,7 +624,7 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   for (code in c(1:31, 127)) {
     text <- gsub(intToUtf8(code), sprintf("\\u%04x", code), text, fixed = TRUE)
   }
-  paste0("\"", text, "\"")
+  paste0("\"", text, "\"", recycle0 = TRUE)
 }
 
 # A vector of class AsIs is a list, and an unnamed list, too.
@@ -744,3 +748,534 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   on.exit(close(connection))
   writeBin(charToRaw(enc2utf8(text)), connection)
 }
+
+# Ask ------------------------------------------------------------------------------------------
+
+#' Make an object that stands for a model that a server answers for
+#'
+#' predict() takes it as an lm, and gives what predict.lm() gives; so do coef(), formula(), nobs(),
+#' confint(), summary() and print(). Each asks the server anew, so that all are of the live version.
+#'
+#' @param url Where the server is, such as "https://models.example.org".
+#' @param model The model's name there.
+#' @param key The API key, where the server wants one.
+#' @param timeout The most seconds that an answer may take.
+#' @return An object of class lm_at. Stops where the server does not answer for such a model.
+lm_at <- function(url, model, key = Sys.getenv("LM_API_KEY"), timeout = 60) {
+  for (package in c("curl", "jsonlite")) {
+    if (!requireNamespace(package, quietly = TRUE)) {
+      stop(
+        "lm_at() needs the package ",
+        package,
+        ": install.packages(\"",
+        package,
+        "\")",
+        call. = FALSE
+      )
+    }
+  }
+  .check_text(url, "url")
+  .check_text(model, "model")
+  if (!grepl("^https?://", url)) {
+    stop("url is '", url, "'; it must begin with http:// or https://", call. = FALSE)
+  }
+  if (!identical(key, "")) {
+    .check_text(key, "key")
+  }
+  at <- structure(
+    list(url = sub("/+$", "", url), model = model, key = function() key, timeout = timeout),
+    class = "lm_at"
+  )
+  .card(at)
+  at
+}
+
+#' Predict by a model that a server answers for
+#'
+#' A row that lacks a value is NA. Rows outside the ranges of the training data are predicted as R
+#' does it, with a warning that names them.
+#'
+#' @param object What lm_at() returned.
+#' @param newdata A data frame. Without it, the rows that the model was fitted to, where the server
+#'   has them.
+#' @param se.fit,interval,level,type,terms As of predict.lm().
+#' @param progress Show a progress bar where it takes several requests?
+#' @param ... predict.lm() has more arguments; the server has not.
+#' @return What predict.lm() returns.
+predict.lm_at <- function(
+  object,
+  newdata = NULL,
+  se.fit = FALSE,
+  interval = c("none", "confidence", "prediction"),
+  level = 0.95,
+  type = c("response", "terms"),
+  terms = NULL,
+  progress = interactive(),
+  ...
+) {
+  if (...length() > 0) {
+    stop("the server's predict has no argument '", c(...names(), "")[1], "'", call. = FALSE)
+  }
+  interval <- match.arg(interval)
+  type <- match.arg(type)
+  asked <- list(
+    interval = interval,
+    level = .number(level),
+    extrapolation = "flag",
+    format = "csv",
+    se = .json(se.fit || type == "terms" && interval != "none"),
+    terms = .json(type == "terms")
+  )
+  for (try in seq_len(.most_tries)) {
+    card <- .card(object)
+    rows <- if (is.null(newdata)) .fitted_rows(object, card) else .rows_of(newdata, card$predictors)
+    answer <- .ask_for_rows(object, card, rows, asked, progress)
+    if (!is.null(answer)) {
+      answer$names <- rows$names
+      answer$has_names <- card$rank > 1 # else predict.lm() drops them with a dimension
+      warned <- unique(unlist(answer$warnings))
+      if (is.null(newdata) && interval == "prediction") {
+        warned <- c("predictions on current data refer to _future_ responses", warned)
+      }
+      lapply(warned, warning, call. = FALSE)
+      return(
+        if (type == "terms") {
+          .terms_as_r(answer, card, se.fit, interval, terms)
+        } else {
+          .response_as_r(answer, se.fit, interval)
+        }
+      )
+    }
+  }
+  stop(
+    "model '",
+    object$model,
+    "' had another version in each of ",
+    .most_tries,
+    " tries",
+    call. = FALSE
+  )
+}
+
+coef.lm_at <- function(object, ...) .column_of(.card(object), "estimate")
+
+formula.lm_at <- function(x, ...) as.formula(str2lang(.card(x)$formula), globalenv())
+
+nobs.lm_at <- function(object, ...) .card(object)$n
+
+confint.lm_at <- function(object, parm, level = 0.95, ...) {
+  card <- .card(object)
+  estimates <- .column_of(card, "estimate")
+  names <- names(estimates)
+  if (missing(parm)) {
+    parm <- names
+  }
+  if (is.numeric(parm)) {
+    parm <- names[parm]
+  }
+  # as confint.lm() does it, by the diagonal of vcov()
+  variances <- .numbers(.key(object, "unrounded")$unscaled_variances)
+  errors <- setNames(sqrt(card$sigma^2 * variances), names)
+  tails <- c((1 - level) / 2, 1 - (1 - level) / 2)
+  percent <- paste(format(100 * tails, trim = TRUE, scientific = FALSE, digits = 3), "%")
+  limits <- array(NA_real_, c(length(parm), 2L), list(parm, percent))
+  limits[] <- estimates[parm] + errors[parm] %o% qt(tails, card$df_residual)
+  limits
+}
+
+#' Summarize a model that a server answers for
+#'
+#' @param object What lm_at() returned.
+#' @param ... Not used.
+#' @return A list with these elements of summary.lm()'s: coefficients, aliased, sigma, df, r.squared,
+#'   adj.r.squared, fstatistic; and the text that R printed of it where the model was trained.
+summary.lm_at <- function(object, ...) {
+  card <- .card(object)
+  unrounded <- .key(object, "unrounded")
+  columns <- c("estimate", "std_error", "t_value", "p_value")
+  coefficients <- do.call(cbind, lapply(columns, .column_of, card = card))
+  colnames(coefficients) <- c("Estimate", "Std. Error", "t value", "Pr(>|t|)")
+  aliased <- is.na(.column_of(card, "estimate"))
+  f <- card$f_statistic
+  told <- list(
+    coefficients = coefficients[!aliased, , drop = FALSE],
+    aliased = aliased,
+    sigma = card$sigma,
+    df = c(card$rank, card$df_residual, length(aliased)),
+    r.squared = unrounded$r_squared,
+    adj.r.squared = unrounded$adjusted_r_squared,
+    fstatistic = if (!is.null(f)) c(value = f$value, numdf = f$df1, dendf = f$df2),
+    text = .key(object, "call")
+  )
+  structure(Filter(Negate(is.null), told), class = "summary.lm_at")
+}
+
+print.summary.lm_at <- function(x, ...) {
+  cat(x$text)
+  invisible(x)
+}
+
+print.lm_at <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  card <- .card(x)
+  cat("\nModel '", x$model, "' at ", x$url, ", version ", card$version, ":\n", sep = "")
+  cat(card$formula, "\n\nCoefficients:\n", sep = "")
+  estimates <- .column_of(card, "estimate")
+  print.default(format(estimates, digits = digits), print.gap = 2L, quote = FALSE)
+  cat("\n")
+  invisible(x)
+}
+
+#' List the versions of a model that a server keeps
+#'
+#' @param model What lm_at() returned.
+#' @return A data frame, the newest version first.
+versions <- function(model) {
+  .json_at(model, "/versions")
+}
+
+# Rows -----------------------------------------------------------------------------------------
+
+# A list: `columns`, as the server reads them, and `names` of the rows.
+.rows_of <- function(newdata, predictors) {
+  if (!is.data.frame(newdata)) {
+    stop("newdata must be a data frame", call. = FALSE)
+  }
+  names <- vapply(predictors, function(predictor) predictor$name, "")
+  missing <- setdiff(names, names(newdata))
+  if (length(missing) > 0) {
+    stop(
+      "newdata lacks ",
+      toString(missing),
+      "; the predictors are: ",
+      toString(names),
+      call. = FALSE
+    )
+  }
+  columns <- lapply(predictors, function(predictor) .as_sent(newdata[[predictor$name]], predictor))
+  list(columns = setNames(columns, names), names = row.names(newdata))
+}
+
+# R's predict() stops for another class than that of the fit, and so it is here.
+.as_sent <- function(values, predictor) {
+  is_it <- switch(
+    predictor$type,
+    numeric = is.numeric(values) || inherits(values, "difftime"),
+    factor = is.factor(values) || is.character(values),
+    logical = is.logical(values),
+    date = inherits(values, "Date"),
+    datetime = inherits(values, "POSIXt")
+  )
+  refuse <- function(...) stop("'", predictor$name, "' ", ..., call. = FALSE)
+  if (all(is.na(values))) {
+    return(rep(NA, length(values)))
+  }
+  if (!is_it) {
+    refuse("is of class '", class(values)[1], "'; the model was fitted to a ", predictor$type)
+  }
+  sent <- switch(
+    predictor$type,
+    numeric = as.numeric(values),
+    factor = as.character(values),
+    logical = as.logical(values),
+    date = format(values, "%Y-%m-%d"),
+    datetime = ifelse(is.na(values), NA_character_, .time(as.numeric(as.POSIXct(values))))
+  )
+  if (is.double(sent) && any(is.infinite(sent))) {
+    refuse("is infinite in row ", which(is.infinite(sent))[1], "; the server takes finite numbers")
+  }
+  if (predictor$type == "date" && any(unclass(values) != floor(unclass(values)), na.rm = TRUE)) {
+    refuse("has parts of days; the server takes whole days")
+  }
+  sent
+}
+
+# Those of the training data.
+.fitted_rows <- function(at, card) {
+  names <- vapply(card$predictors, function(predictor) predictor$name, "")
+  keys <- paste0(names, "_values", recycle0 = TRUE)
+  there <- .json_at(at, "/list_keys")
+  columns <- lapply(keys, function(key) {
+    values <- if (key %in% there) .key(at, key)
+    if (is.null(values) || is.list(values)) {
+      # a summary, of many
+      stop(
+        "the server does not tell all data of model '",
+        at$model,
+        "'; hand over newdata",
+        call. = FALSE
+      )
+    }
+    values
+  })
+  rows <- seq_len(if (length(columns) > 0) length(columns[[1]]) else card$n)
+  list(columns = setNames(columns, names), names = as.character(rows))
+}
+
+# Requests -------------------------------------------------------------------------------------
+
+.most_tries <- 5
+.longest_wait <- 60 # seconds
+.rows_at_once <- 8192
+
+# The predictions: `table` (a column for each number of a row), `df`, `residual_scale`, `constant`,
+# `warnings`. NULL where another version than the card's has answered.
+.ask_for_rows <- function(at, card, rows, asked, progress) {
+  columns <- .without_gaps(rows$columns, card$example, is_whole = asked$terms == "false")
+  path <- paste0("/predict?", paste(names(asked), asked, sep = "=", collapse = "&"))
+  count <- length(rows$names)
+  left <- seq_len(max(1, count)) # any row tells the rest
+  size <- .rows_at_once
+  parts <- list()
+  if (progress && count > size) {
+    bar <- txtProgressBar(max = count, style = 3)
+    on.exit(close(bar))
+  }
+  while (length(left) > 0) {
+    now <- head(left, size)
+    answer <- .ask(at, path, .body_of(columns, now), may_be_large = length(now) > 1)
+    if (answer$status_code == 413) {
+      size <- ceiling(length(now) / 2)
+      next
+    }
+    version <- answer$headers[["lm-version"]]
+    if (!identical(version, card$version)) {
+      message("'", at$model, "' is now version ", version, ", not ", card$version, "; asking again")
+      return(NULL)
+    }
+    parts <- c(parts, list(answer))
+    left <- left[-seq_along(now)]
+    if (progress && count > .rows_at_once) {
+      setTxtProgressBar(bar, count - length(left))
+    }
+  }
+  tables <- lapply(parts, function(answer) .table_in(.text_in(answer)))
+  table <- .with_gaps(do.call(rbind, tables)[seq_len(count), , drop = FALSE], rows$columns)
+  headers <- answer$headers
+  number <- function(name) if (!is.null(headers[[name]])) .numbers_in(headers[[name]])
+  list(
+    table = table,
+    df = number("lm-df"),
+    residual_scale = number("lm-residual-scale"),
+    constant = number("lm-constant"),
+    warnings = c(lapply(parts, .warnings_in), .extrapolated(table, rows$names))
+  )
+}
+
+# The server refuses a row that lacks a value. So it gets that of another row; of the terms, those of
+# other columns stay right.
+.without_gaps <- function(columns, example, is_whole) {
+  if (length(columns) > 0 && length(columns[[1]]) == 0) {
+    return(example[names(columns)])
+  }
+  gaps <- lapply(columns, is.na)
+  if (is_whole) {
+    gaps[] <- list(Reduce(`|`, gaps, FALSE))
+  }
+  Map(replace, columns, gaps, example[names(columns)])
+}
+
+.with_gaps <- function(table, columns) {
+  for (name in colnames(table)) {
+    label <- sub("^terms(_se|_lower|_upper)?[.]", "", name)
+    used <- if (label == name) names(columns) else all.vars(str2lang(label))
+    for (gaps in lapply(columns[intersect(used, names(columns))], is.na)) {
+      table[gaps, name] <- NA
+    }
+  }
+  table
+}
+
+# Those of R's predict(). That a number is not finite is to be seen.
+.warnings_in <- function(answer) {
+  told <- answer$headers[["lm-warnings"]]
+  if (!is.null(told)) {
+    told <- gsub(
+      "(^|; )(fit|lower|upper) is (NaN|-?Inf) in rows? [0-9, ]+( and [0-9]+( more)?)?",
+      "",
+      told
+    )
+    if (nzchar(told)) sub("^; ", "", told)
+  }
+}
+
+.extrapolated <- function(table, names) {
+  outside <- which(table[, "extrapolated"] == 1)
+  if (length(outside) > 0) {
+    more <- length(outside) - 5
+    paste0(
+      "outside the ranges of the training data: row ",
+      toString(names[head(outside, 5)]),
+      if (more > 0) paste(" and", more, "more")
+    )
+  }
+}
+
+.body_of <- function(columns, rows) {
+  if (length(columns) == 0) {
+    return(paste0("[", toString(rep("{}", length(rows))), "]"))
+  }
+  .json(lapply(columns, function(values) I(values[rows])))
+}
+
+# Asks again where the server says when.
+.ask <- function(at, path, body = NULL, may_be_large = FALSE) {
+  url <- paste0(at$url, "/lm/api/models/", curl::curl_escape(at$model), path)
+  for (try in seq_len(.most_tries)) {
+    answer <- .fetch(at, url, body)
+    wait <- .seconds_to_wait(answer)
+    if (is.na(wait) || wait > .longest_wait || try == .most_tries) {
+      break
+    }
+    message(.words_of(answer), "; asking again in ", wait, " s")
+    Sys.sleep(wait)
+  }
+  if (answer$status_code != 200 && !(may_be_large && answer$status_code == 413)) {
+    stop(at$url, ": ", .words_of(answer), call. = FALSE)
+  }
+  answer
+}
+
+.fetch <- function(at, url, body) {
+  handle <- curl::new_handle(timeout = at$timeout, followlocation = FALSE)
+  key <- at$key()
+  headers <- list(
+    Expect = "",
+    "Content-Type" = if (!is.null(body)) "application/json",
+    Authorization = if (nzchar(key)) paste("Bearer", key)
+  )
+  curl::handle_setheaders(handle, .list = Filter(Negate(is.null), headers))
+  if (!is.null(body)) {
+    curl::handle_setopt(handle, copypostfields = enc2utf8(body))
+  }
+  answer <- tryCatch(
+    curl::curl_fetch_memory(url, handle),
+    error = function(e) stop(at$url, " does not answer: ", conditionMessage(e), call. = FALSE)
+  )
+  lines <- curl::parse_headers(answer$headers)
+  parts <- regmatches(lines, regexpr(":", lines), invert = TRUE)
+  parts <- parts[lengths(parts) == 2]
+  values <- lapply(parts, function(part) trimws(part[2]))
+  answer$headers <- setNames(values, vapply(parts, function(part) tolower(part[1]), ""))
+  answer
+}
+
+# NA where it did not ask to wait.
+.seconds_to_wait <- function(answer) {
+  after <- answer$headers[["retry-after"]]
+  is_busy <- answer$status_code %in% c(429, 503) && grepl("^[0-9]+$", paste0("", after))
+  if (is_busy) as.numeric(after) else NA_real_
+}
+
+# What the server says is wrong.
+.words_of <- function(answer) {
+  text <- .text_in(answer)
+  detail <- tryCatch(jsonlite::fromJSON(text)$detail, error = function(e) NULL)
+  location <- answer$headers[["location"]]
+  words <- if (is.character(detail)) {
+    detail
+  } else if (!is.null(location)) {
+    paste("it has moved to", location)
+  } else {
+    substr(gsub("[[:space:]]+", " ", text), 1, 200)
+  }
+  paste0(words, " (HTTP ", answer$status_code, ")")
+}
+
+.text_in <- function(answer) {
+  text <- rawToChar(answer$content)
+  Encoding(text) <- "UTF-8"
+  text
+}
+
+# The JSON at a path.
+.json_at <- function(at, path, ...) {
+  text <- .text_in(.ask(at, path))
+  tryCatch(
+    jsonlite::fromJSON(text, ...),
+    error = function(e) stop(at$url, ": the answer is no JSON; is it the right URL?", call. = FALSE)
+  )
+}
+
+.key <- function(at, name) {
+  .json_at(at, paste0("/key/", curl::curl_escape(name)), simplifyDataFrame = FALSE)
+}
+
+.card <- function(at) {
+  card <- .json_at(at, "", simplifyDataFrame = FALSE)
+  card$rank <- sum(!is.na(.column_of(card, "estimate")))
+  card
+}
+
+# A column of the table of coefficients.
+.column_of <- function(card, name) {
+  values <- vapply(card$coefficients, function(row) .numbers(row[[name]])[1], 0)
+  setNames(values, vapply(card$coefficients, function(row) row$term, ""))
+}
+
+# JSON's null is NULL, or NA among numbers.
+.numbers <- function(x) if (is.null(x)) NA_real_ else as.numeric(unlist(x))
+
+# The table of a CSV that has numbers and logicals only. R itself may read another last bit than jsonlite.
+.table_in <- function(csv) {
+  lines <- strsplit(csv, "\n", fixed = TRUE)[[1]]
+  names <- scan(text = lines[1], what = "", sep = ",", quiet = TRUE)
+  fields <- unlist(strsplit(lines[-1], ",", fixed = TRUE))
+  matrix(.numbers_in(fields), ncol = length(names), byrow = TRUE, dimnames = list(NULL, names))
+}
+
+.numbers_in <- function(texts) {
+  texts <- sub("^([A-Za-z-]+)$", "\"\\1\"", sub("^TRUE$", "1", sub("^FALSE$", "0", texts)))
+  as.numeric(jsonlite::fromJSON(paste0("[", paste(texts, collapse = ","), "]")))
+}
+
+# As predict.lm() -----------------------------------------------------------------------------
+
+.response_as_r <- function(answer, se.fit, interval) {
+  table <- answer$table
+  fit <- unname(table[, "fit"])
+  if (length(fit) > 0) {
+    names(fit) <- answer$names
+  }
+  if (interval != "none") {
+    fit <- table[, c("fit", "lower", "upper"), drop = FALSE]
+    dimnames(fit) <- list(answer$names, c("fit", "lwr", "upr"))
+  }
+  if (!se.fit) {
+    return(fit)
+  }
+  se <- unname(table[, "se"])
+  if (length(se) > 1 && answer$has_names) {
+    names(se) <- answer$names
+  }
+  list(fit = fit, se.fit = se, df = .whole(answer$df), residual.scale = answer$residual_scale)
+}
+
+.terms_as_r <- function(answer, card, se.fit, interval, terms) {
+  constant <- answer$constant
+  by_term <- function(what) {
+    is_it <- startsWith(colnames(answer$table), paste0(what, "."))
+    if (!any(is_it)) {
+      return(matrix(0, card$n, 0L)) # as predict.lm() has it without terms
+    }
+    found <- answer$table[, is_it, drop = FALSE]
+    dimnames(found) <- list(answer$names, substring(colnames(found), nchar(what) + 2))
+    if (is.null(terms)) found else found[, terms, drop = FALSE]
+  }
+  limit <- function(what) {
+    found <- by_term(what)
+    if (ncol(found) > 0) structure(found, constant = constant) else found
+  }
+  fit <- structure(by_term("terms"), constant = constant)
+  if (!se.fit && interval == "none") {
+    return(fit)
+  }
+  c(
+    list(fit = fit, se.fit = by_term("terms_se")),
+    if (interval != "none") {
+      list(lwr = limit("terms_lower"), upr = limit("terms_upper"))
+    },
+    list(df = .whole(answer$df), residual.scale = answer$residual_scale)
+  )
+}
+
+.whole <- function(x) if (x == trunc(x)) as.integer(x) else x

@@ -1,12 +1,15 @@
 """The routes. ml_api/api.py mounts those of a model twice under /lm/api: for the default model, and for any."""
 
+import hashlib
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from ninja import P, PathEx, Router
@@ -17,7 +20,8 @@ from lm_app.engine.lm import Prediction
 from lm_app.errors import (
     ContentTooLarge,
     Damaged,
-    InvalidObservations,
+    ManyVersions,
+    NotKnown,
     PreconditionFailed,
     TimedOut,
     UnknownKey,
@@ -28,18 +32,35 @@ from lm_app.measured import MEASURED, Measured
 from lm_app.predict import parse, respond
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations, check, drop_unseen
-from lm_app.schemas import VERSION_HEADER, VERSION_PARAMETER, ListedModel, ListedVersion, ModelCard, Problem
+from lm_app.response_scale import response_scale
+from lm_app.schemas import (
+    VERSION_HEADER,
+    VERSION_PARAMETER,
+    Diagnostics,
+    ListedModel,
+    ListedVersion,
+    ModelCard,
+    NamedObservations,
+    Problem,
+)
 from lm_app.store.folder import ModelFolder
 from lm_app.store.kept import kept_model
 from lm_app.store.live import find_folder, live_model, live_models
 from lm_app.store.version import CARD, CODE, LoadedModel, Version
 
 models_router = Router(tags=["models"])
+client_router = Router(tags=["client"])
 versions_router = Router()
 router = Router()
+code_router = Router()  # for any model alone: of the default one, the path is the client's
 predict_router = Router()  # mounted first: Django tries the URLs in their order, and each takes its time
 value_router = Router()
 predict_router.add_router("/predict/{value}", value_router)
+
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""R draws by style attributes; nothing else is allowed to an SVG that is opened by itself."""
+CLIENT = Path(__file__).resolve().parent.parent / "contrib" / "lm.R"
+R_CODE = "text/plain; charset=utf-8"
 
 PROBLEMS: dict[int, Any] = dict.fromkeys((404, 422, 503), Problem)
 
@@ -81,31 +102,43 @@ def find_model(operation: Callable[..., Any]) -> Callable[..., Any]:
 def asked_model(request: HttpRequest, name: str) -> LoadedModel:
     """Find the version that the query or the header asks; the live one where both are empty.
 
-    Raises InvalidObservations where they ask for more than one, and what kept_model() raises.
+    Raises ManyVersions, and what kept_model() raises.
     """
     asked = [*parse.query_values(request).get(VERSION_PARAMETER, []), request.headers.get(VERSION_HEADER, "")]
     models = [kept_model(name, version) for version in dict.fromkeys(filter(None, asked))] or [live_model(name)]
     if len({model.version for model in models}) > 1:
-        versions = " and ".join(model.version for model in models)
-        raise InvalidObservations(f"The request asks for the versions {versions}; ask for one.")
+        raise ManyVersions(model.version for model in models)
     return models[0]
 
 
-def etag_of(model: LoadedModel, media_type: str = JSON) -> str:
+def etag_of(model: str, version: str, media_type: str = JSON) -> str:
     """Make the ETag of all that is answered about a model: another version or other software answers otherwise.
 
     So does another format of the same prediction.
     """
     kind = "" if media_type == JSON else f"-{media_type.partition(';')[0].rpartition('/')[2]}"
-    return f'"{model.name}-{model.version}-{settings.LM_SOFTWARE_VERSION}{kind}"'
+    return f'"{model}-{version}-{settings.LM_SOFTWARE_VERSION}{kind}"'
 
 
 def check_if_match(if_match: str, model: LoadedModel) -> None:
     """Raise PreconditionFailed where If-Match names other ETags, in whichever format (RFC 9110, 13.1.1)."""
-    etag = etag_of(model)
+    etag = etag_of(model.name, model.version)
     begins = etag[:-1] + "-"
     if if_match.strip() != "*" and not any(tag == etag or tag.startswith(begins) for tag in parse_etags(if_match)):
         raise PreconditionFailed(f"If-Match is {if_match[:100]}, but what is served has the ETag {etag}.")
+
+
+@lru_cache(maxsize=1000)
+def headers_about(model: str, version: str, media_type: str) -> ResponseHeaders:
+    """Make the headers about a model; with an ETag, where there is a media type.
+
+    They are kept, as Django looks at each character of each header, in each response anew: a 20th of a prediction.
+    """
+    headers = {"Vary": VERSION_HEADER, "LM-Model": model, "LM-Version": version}
+    if media_type:
+        headers["ETag"] = etag_of(model, version, media_type)
+        headers["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
+    return ResponseHeaders(headers)
 
 
 def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -114,22 +147,20 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     @wraps(run)
     def with_headers(request: ModelRequest, **parameters: Any) -> HttpResponse:
         response = run(request, **parameters)
-        response.headers.setdefault("Vary", VERSION_HEADER)
         if not hasattr(request, "model"):
+            response.headers.setdefault("Vary", VERSION_HEADER)
             return response
-        model = request.model
-        if request.method == "GET" and response.status_code == 200:
-            etag = response["ETag"] = etag_of(model, response["Content-Type"])
-            response["Cache-Control"] = "no-cache"  # keep it, but ask whether it is still right
-            if "HTTP_IF_NONE_MATCH" in request.META:
-                response = get_conditional_response(request, etag=etag, response=response) or response
-        response["LM-Model"], response["LM-Version"] = model.name, model.version
+        kind = response["Content-Type"] if request.method == "GET" and response.status_code == 200 else ""
+        about = headers_about(request.model.name, request.model.version, kind)
+        if kind and "HTTP_IF_NONE_MATCH" in request.META:
+            response = get_conditional_response(request, etag=about["ETag"], response=response) or response
+        response.headers._store = about._store | response.headers._store
         return response
 
     return with_headers
 
 
-for about_a_model in (predict_router, router):
+for about_a_model in (predict_router, router, code_router):
     about_a_model.add_decorator(find_model, mode="operation")
     about_a_model.add_decorator(add_version_headers, mode="view")
 
@@ -149,6 +180,21 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
         for name, model in live_models().items()
         if may_ask(name)
     ]
+
+
+@client_router.get("/lm.R", response={200: str}, summary="The R functions deploy_lm() and lm_at()")
+def client(request: HttpRequest) -> HttpResponse:
+    """R code for any R session, `source(url)`: `deploy_lm()` deploys a fitted lm, and `lm_at()` asks this server."""
+    code, etag = client_code()
+    response = HttpResponse(code, content_type=R_CODE, headers={"ETag": etag, "Cache-Control": "no-cache"})
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@cache
+def client_code() -> tuple[bytes, str]:
+    """Read contrib/lm.R, and make its ETag."""
+    code = CLIENT.read_bytes()
+    return code, f'"{hashlib.sha256(code).hexdigest()[:32]}"'
 
 
 @versions_router.get(
@@ -269,7 +315,8 @@ def card(request: ModelRequest) -> dict[str, Any]:
     """What the model predicts from what, how well, and what it was trained on."""
     info = request.model.info
     unit = info["units"].get(info["response"])
-    return {**info, "model": request.model.name, "version": request.model.version, "unit": unit}
+    names = {"model": request.model.name, "version": request.model.version, "unit": unit}
+    return {**info, **names, "response_scale": response_scale(info)}
 
 
 @router.get("/prototype", response={200: dict[str, Any], **PROBLEMS}, summary="The JSON Schema of one observation")
@@ -288,12 +335,35 @@ def list_keys(request: ModelRequest) -> list[str]:
 
 
 @router.get("/key/{path:key}", response={200: JsonValue, **PROBLEMS}, summary="One key's value")
-def key(request: ModelRequest, key: PathEx[str, P(example="fitted_values")]) -> Any:
+def key(request: ModelRequest, key: PathEx[str, P(example="r_squared")]) -> Any:
     """The value of one key of the model's information, such as `fitted_values` or `r_squared`."""
     info = request.model.info
     if key not in info:
         raise UnknownKey(key, sorted(info))
     return info[key]
+
+
+@router.get("/observations", response={200: NamedObservations, **PROBLEMS}, summary="The observations, by name")
+def observations(request: ModelRequest) -> dict[str, Any]:
+    """The observations that the model was fitted to, each as an object, with its columns' names."""
+    info = request.model.info
+    if "observation_columns" not in info:
+        raise NotKnown("the names of the observations' columns", info)
+    columns, listed = info["observation_columns"], info["observations"]
+    rows = listed if isinstance(listed, list) else listed["first"]
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {"n": info["n"], "columns": columns, "observations": named}
+
+
+@router.get("/diagnostics", response={200: Diagnostics, **PROBLEMS}, summary="The rows of the training data")
+def diagnostics(request: ModelRequest) -> dict[str, Any]:
+    """Of each row R's `hatvalues`, `rstandard` and `cooks.distance`: which do not fit, and which decide the fit."""
+    info = request.model.info
+    if "row_diagnostics" not in info:
+        raise NotKnown("the diagnostics of its rows", info)
+    by_name = {**info["row_diagnostics"]}
+    counts = {name: by_name.pop(name) for name in ("n", "far")}
+    return {**counts, "rows": [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]}
 
 
 @router.get("/card.md", response={200: str, **PROBLEMS}, summary="The model card, for people")
@@ -308,10 +378,10 @@ def summary(request: ModelRequest) -> HttpResponse:
     return HttpResponse(request.model.info["call"], content_type="text/plain; charset=utf-8")
 
 
-@router.get("/lm.R", response={200: str, **PROBLEMS}, summary="The lm, as R code")
+@code_router.get("/lm.R", response={200: str, **PROBLEMS}, summary="The lm, as R code")
 def code(request: ModelRequest) -> HttpResponse:
     """R code that makes the model in an R session, where `predict()` gives the same bits: `source(url)$value`."""
-    return HttpResponse(request.model.text(CODE), content_type="text/plain; charset=utf-8")
+    return HttpResponse(request.model.text(CODE), content_type=R_CODE)
 
 
 @router.get("/plots", response={200: list[str], **PROBLEMS}, summary="The plots that there are")
@@ -330,4 +400,5 @@ def plot(request: ModelRequest, name: PathEx[str, P(example="fit")]) -> HttpResp
     names = request.model.plots()
     if name not in names:
         raise UnknownPlot(name, names)
-    return HttpResponse(request.model.plot(name), content_type="image/svg+xml")
+    policy = {"Content-Security-Policy": SVG_POLICY}
+    return HttpResponse(request.model.plot(name), content_type="image/svg+xml", headers=policy)

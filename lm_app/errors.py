@@ -15,6 +15,7 @@ LmError
 │   ├── UnknownKey
 │   ├── UnknownFile
 │   └── UnknownPlot
+├── NotKnown            404
 ├── NotTrained          503
 ├── Unreachable         503
 ├── Damaged             503
@@ -29,12 +30,13 @@ LmError
     ├── UnsupportedMediaType  415
     ├── UnsupportedCoding     415
     └── InvalidObservations   422
+        └── ManyVersions
 
 Over HTTP, ml_api/api.py makes each a problem document with its status; on the command line, scripts/ print each as
 one line.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 
@@ -130,6 +132,21 @@ class UnknownFile(Unknown):
     """The version was trained before there was such a file."""
 
     kind = "file of this version, trained by an older release,"
+
+
+class NotKnown(LmError):
+    """The version lacks something that is known of others."""
+
+    status = 404
+
+    def __init__(self, what: str, info: Mapping[str, Any]) -> None:
+        """Say whether it is unknown as the data are elsewhere, or as an older release trained the version."""
+        why = (
+            "an older release trained it; train it anew"
+            if "fitted_values" in info
+            else "its data are elsewhere, with who fitted it"
+        )
+        super().__init__(f"This version does not have {what}: {why}.")
 
 
 class UnknownPlot(Unknown):
@@ -248,3 +265,10 @@ class InvalidObservations(RequestError):
     def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(detail)
         self.errors = errors
+
+
+class ManyVersions(InvalidObservations):
+    """The request asks for one version here and for another there."""
+
+    def __init__(self, versions: Iterable[str]) -> None:
+        super().__init__(f"The request asks for the versions {' and '.join(versions)}; ask for one.")

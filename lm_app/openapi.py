@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from lm_app.predict import columnar_out
 from lm_app.predict.body import COLUMNAR, LINES, is_read
-from lm_app.predictors import is_single_number, names_of
+from lm_app.predictors import NUMBER, Predictor, is_single_number, names_of
 from lm_app.schemas import (
     QUERY_NAMES,
     VERSION_HEADER,
@@ -25,7 +25,7 @@ from lm_app.store.version import LoadedModel
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
-DEFAULT_TAG = "predict"
+DEFAULT_TAG, ABOUT_DEFAULT, MODELS, ABOUT_ANY = "predict", "default model", "models", "any model"
 TEXTS = {".svg": "image/svg+xml", ".md": "text/markdown", ".txt": "text/plain", ".R": "text/plain"}
 DATA_FRAME = """R's predictions for many observations.
 
@@ -59,46 +59,73 @@ def observation_schema(model: LoadedModel) -> Schema:
 def describe_models(document: Schema, prefix: str) -> None:
     """Complete Ninja's document in place. `prefix` is the API's path, without a slash at its end."""
     models = live_models()
+    trained = [model for model in models.values() if model]
+    default = models.get(settings.LM_DEFAULT_MODEL)
     any_model = f"{prefix}/models/{{model}}"
     names = _parameter("path", "model", {"type": "string", "enum": list(models)})
     for path, operations in document["paths"].items():
+        is_any = path.startswith(any_model)
         for operation in operations.values():
-            _complete(operation, path, names if path.startswith(any_model) else None)
+            _complete(operation, path, names if is_any else None)
+            _list_names(operation, trained if is_any or not default else [default])
 
     responses = (OneResponse, RecordsResponse, ColumnsResponse, Problem)
     _, schemas = models_json_schema([(schema, "serialization") for schema in responses], ref_template=REF)
     document["components"]["schemas"] |= schemas["$defs"]
-    predict_paths: Schema = {}
-    for model in filter(None, models.values()):
-        if model.name == settings.LM_DEFAULT_MODEL:
-            predict_paths |= _predict_paths(model, prefix, DEFAULT_TAG)
-        predict_paths |= _predict_paths(model, f"{prefix}/models/{model.name}", f"predict: {model.name}")
+    predict_paths = _predict_paths(default, prefix, DEFAULT_TAG) if default else {}
+    for model in trained:
+        predict_paths |= _predict_paths(model, f"{prefix}/models/{model.name}", f"{DEFAULT_TAG}: {model.name}")
         document["components"]["schemas"] |= _data_frame_schemas(model)
     document["paths"] = predict_paths | document["paths"]  # what people come for comes first
-    operations = [operation for by_method in document["paths"].values() for operation in by_method.values()]
+    document["tags"] = _tags(document["paths"], trained)
+
+
+def _tags(paths: Schema, trained: Sequence[LoadedModel]) -> list[Schema]:
+    """Describe the groups of operations, so that nobody wonders why some are there twice."""
+    default = settings.LM_DEFAULT_MODEL
+    described = {
+        **{f"{DEFAULT_TAG}: {model.name}": model.info["title"] for model in trained},
+        DEFAULT_TAG: f"By the default model, {default}",
+        f"{DEFAULT_TAG}: {default}": f"The same as {DEFAULT_TAG!r}, for clients that name the model",
+        ABOUT_DEFAULT: f"What is known about {default}",
+        MODELS: "Which models there are",
+        ABOUT_ANY: f"The same as {ABOUT_DEFAULT!r}, about a model by its name",
+    }
+    operations = [operation for by_method in paths.values() for operation in by_method.values()]
     tags = dict.fromkeys(tag for operation in operations for tag in operation["tags"])
-    document["tags"] = [{"name": tag} for tag in tags]
+    return [{"name": tag, "description": described[tag]} for tag in tags]
 
 
 def _complete(operation: Schema, path: str, model_parameter: Schema | None) -> None:
     """Correct what Ninja can't know of an operation."""
     if model_parameter:
         operation["parameters"].insert(0, model_parameter)
-    if not path.endswith(("/models", "/versions")):
+    if not path.endswith(("/models", "/versions", "/api/lm.R")):
         operation["parameters"] += _versions()
     if kind := next((kind for suffix, kind in TEXTS.items() if path.endswith(suffix)), None):
-        operation["responses"][200]["content"] = {kind: {"schema": {"type": "string"}}}
+        named = {"xml": {"name": "svg"}} if path.endswith(".svg") else {}  # else Swagger UI says that there is no name
+        operation["responses"][200]["content"] = {kind: {"schema": {"type": "string", **named}}}
     for status, response in operation["responses"].items():
         if status >= 400:
             response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
 
 
+def _list_names(operation: Schema, models: Sequence[LoadedModel]) -> None:
+    """List the keys and the plots that there are, to choose one."""
+    names = {
+        "key": sorted({key for model in models for key in model.info}),
+        "name": list(dict.fromkeys(plot for model in models for plot in model.plots())),
+    }
+    for parameter in operation["parameters"]:
+        if listed := names.get(parameter["name"]):
+            parameter["schema"] = {"type": "string", "enum": listed}
+
+
 def _predict_paths(model: LoadedModel, mount: str, tag: str) -> Schema:
     """Make the paths by which the model can be asked for predictions."""
-    predict: Schema = {"post": _predict_many(model)}
-    paths = {f"{mount}/predict": predict}
-    if not QUERY_NAMES & set(names_of(model.predictors)):
-        predict["get"] = _predict_one(model)
+    has_get = not QUERY_NAMES & set(names_of(model.predictors))
+    get = {"get": _predict_one(model)} if has_get else {}
+    paths = {f"{mount}/predict": {**get, "post": _predict_many(model)}}
     if is_single_number(model.predictors):
         paths[f"{mount}/predict/{{value}}"] = {"get": _predict_value(model)}
     for operations in paths.values():
@@ -126,7 +153,7 @@ def _predict_many(model: LoadedModel) -> Schema:
 
 def _predict_one(model: LoadedModel) -> Schema:
     example = model.info["example"]
-    predictors = [_parameter("query", p.name, p.schema(), example=example[p.name]) for p in model.predictors]
+    predictors = [_predictor("query", p.name, p, example[p.name]) for p in model.predictors]
     return {
         "operationId": "predict_one",
         "summary": "Predict for one observation",
@@ -138,7 +165,7 @@ def _predict_one(model: LoadedModel) -> Schema:
 
 def _predict_value(model: LoadedModel) -> Schema:
     [predictor] = model.predictors
-    value = _parameter("path", "value", predictor.schema(), example=model.info["example"][predictor.name])
+    value = _predictor("path", "value", predictor, model.info["example"][predictor.name])
     return {
         "operationId": "predict_value",
         "summary": "Predict from one number",
@@ -187,6 +214,7 @@ def _responses(content: Schema, *statuses: int) -> Schema:
 def _data_frame_schemas(model: LoadedModel) -> Schema:
     """Make the schemas of a data frame's two shapes in JSON."""
     observation = observation_schema(model)
+    observation["properties"] = {predictor.name: _taken(predictor) for predictor in model.predictors}
     columns = {
         **observation,
         "title": f"{model.name} columns",
@@ -234,6 +262,21 @@ def _example_columns(model: LoadedModel) -> dict[str, Sequence[Any]]:
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": REF.format(model=name)}
+
+
+def _taken(predictor: Predictor) -> Schema:
+    """Describe all that is taken: with extrapolation=flag, that is what is outside of the training range, too."""
+    schema = predictor.schema()
+    return {f"x-{name}" if name in ("minimum", "maximum") else name: value for name, value in schema.items()}
+
+
+def _predictor(where: str, name: str, predictor: Predictor, example: object) -> Schema:
+    """Describe a predictor in a URL, where a number may have a comma. Swagger UI shows no descriptions of schemas."""
+    schema = _taken(predictor)
+    more = {"description": schema["description"]} if "description" in schema else {}
+    if "x-minimum" in schema:
+        schema["anyOf"] = [{"type": schema.pop("type")}, {"type": "string", "pattern": f"^{NUMBER.pattern}$"}]
+    return _parameter(where, name, schema, example=example, **more)
 
 
 def _parameter(where: str, name: str, schema: Mapping[str, Any], **more: Any) -> Schema:

@@ -94,6 +94,16 @@ class FStatistic(Schema):
     p_value: float | None
 
 
+class ResponseScale(Schema):
+    """On which scale a model answers, where its formula transforms the response."""
+
+    fit_is: str = Field(description="What `fit` is, as the formula has it: log(dist).")
+    column: str | None = Field(description="The column; null where there is no way back to it.")
+    unit: str | None = Field(description="The column's unit.")
+    inverse: str | None = Field(description="The way back, in R: exp(fit). It is that of limits, too.")
+    note: str = Field(description="What that is, and what it is not: the median, not the mean.")
+
+
 class ModelCard(Schema):
     """What a client should know of a model."""
 
@@ -103,6 +113,7 @@ class ModelCard(Schema):
     description: str
     response: str = Field(description="The response, as the formula has it.")
     unit: str | None = Field(description="The response's unit, where it is a plain column.")
+    response_scale: ResponseScale | None = Field(None, description="What `fit` is; null where it is a plain column.")
     formula: str = Field(description="The formula that the model has.")
     formula_given: str = Field(description="The formula that training was given.")
     dropped_terms: list[str] = Field(description="The terms that stepwise selection left out.")
@@ -124,6 +135,36 @@ class ModelCard(Schema):
     r_version: str
     origin: str | None = Field(None, description="Where it was fitted before, where deploy_lm() wrote it.")
     example: dict[str, Number | bool | str] = Field(description="An observation, the first of the training data.")
+
+
+class NamedObservations(Schema):
+    """The observations of the training data, their columns named."""
+
+    n: int = Field(description="How many there are; where there are very many, the first are listed.")
+    columns: list[str] = Field(description="The columns of the formula, in the order of the file.")
+    observations: list[dict[str, Number | bool | str | None]]
+
+
+class RowDiagnostics(Schema):
+    """A row of the training data, and its weight in the fit; null where R has no number, as of an exact fit."""
+
+    row: int = Field(description="Its number in the data, from 1.")
+    observed: float | None = Field(description="The response, as the formula has it.")
+    fitted: float | None
+    leverage: float | None = Field(description="R's `hatvalues`.")
+    std_residual: float | None = Field(description="R's `rstandard`.")
+    cooks_distance: float | None = Field(description="R's `cooks.distance`.")
+
+
+class Diagnostics(Schema):
+    """The rows of the training data: how well they are fitted, and how much they decide."""
+
+    n: int = Field(
+        description="How many rows took part in the fit. Where there are more than 1000, `rows` are the 20 greatest of "
+        "each measure."
+    )
+    far: int = Field(description="How many standardised residuals are beyond 2; by chance, that are about 5 %.")
+    rows: list[RowDiagnostics]
 
 
 def check_info(info: Mapping[str, Any]) -> None:
@@ -194,6 +235,7 @@ class Response(Schema):
     df: float | None = Field(None, description="With se=true: the residual degrees of freedom.")
     residual_scale: float | None = Field(None, description="With se=true: the residual standard error.")
     constant: float | None = Field(None, description="With terms=true: what the terms of an observation add to.")
+    response_scale: ResponseScale | None = Field(None, description="What `fit` is, where that is no plain column.")
     errors: list[Error] | None = Field(None, description="With on_error=null: why there are nulls; the first 50.")
     error_count: int | None = Field(None, description="With on_error=null: how many errors there are.")
 
@@ -241,8 +283,20 @@ class PredictionColumns(Schema):
     terms_upper: dict[str, list[float | None]] | None = TERMS
 
 
+class BackTransformed(Schema):
+    """`fit` and the limits of its interval on the scale of the column; null where it has no such value."""
+
+    median: float | None
+    lower: float | None = LOWER
+    upper: float | None = UPPER
+
+
 class OneResponse(Response, Prediction):
     """The response to one observation."""
+
+    back_transformed: BackTransformed | None = Field(
+        None, description="The median of the column; see `response_scale`, which says how to read other answers so."
+    )
 
 
 class RecordsResponse(Response):

@@ -10,19 +10,38 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
 from ninja.operation import Operation
 
-from lm_app.api import models_router, predict_router, router, versions_router
+from lm_app.api import client_router, code_router, models_router, predict_router, router, versions_router
 from lm_app.errors import LmError
+from lm_app.examples import add_examples
 from lm_app.openapi import describe_models
 from ml_api.access.openapi import describe_access
-from ml_api.problems import problem_response, server_error, told
+from ml_api.problems import CONTENT_SECURITY_POLICY, ProblemResponse, problem_response, server_error, told
 from ml_api.renderer import ORJSONRenderer
 from ml_api.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL, ANY_MODEL = ["default model"], ["any model"]  # tags
+
+
+def problem_of(error: LmError) -> ProblemResponse:
+    """Make the problem document of an error of ours."""
+    return problem_response(error.status, str(error), error.errors, error.headers)
+
+
+class Docs(Swagger):
+    """Swagger UI on a page of ours. Its style sheet has pictures in it."""
+
+    template = "lm_app/docs.html"
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **path_parameters: Any) -> HttpResponse:
+        """Render the page, and let it have pictures in URLs, and style sheets."""
+        response = super().render_page(request, api, **path_parameters)
+        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace("img-src", "img-src data:")
+        return response
 
 
 class API(NinjaAPI):
@@ -40,13 +59,16 @@ class API(NinjaAPI):
         """Make the OpenAPI document."""
         prefix = path_prefix or self.get_root_path(path_params or {})
         document = super().get_openapi_schema(path_prefix=prefix, path_params=path_params)
-        describe_models(document, f"/{prefix.strip('/')}/api")
+        mount = f"/{prefix.strip('/')}/api"
+        describe_models(document, mount)
+        add_examples(document["paths"], mount, lambda error: problem_of(error).problem)
         describe_access(document)
         return document
 
 
 api = API(
     title="R linear models",
+    docs=Docs(),
     docs_url="/api/docs",
     openapi_url="/api/openapi.json",
     version=VERSION,
@@ -60,14 +82,16 @@ api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", t
 api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", versions_router, tags=DEFAULT_MODEL)
 api.add_router("/api", models_router)
+api.add_router("/api", client_router)
 api.add_router("/api/models/{model}", router, url_name_prefix="model", tags=ANY_MODEL)
+api.add_router("/api/models/{model}", code_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api/models/{model}", versions_router, url_name_prefix="model", tags=ANY_MODEL)
 
 
 @api.exception_handler(LmError)
 def lm_error(request: HttpRequest, error: LmError) -> HttpResponse:
     """Answer an error of ours with its status; the log has those that an operator can mend."""
-    response = problem_response(error.status, str(error), error.errors, error.headers)
+    response = problem_of(error)
     if error.status < 500:
         return response
     logger.error("%s: %s", path_of(request), error)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from io import FileIO
@@ -13,11 +12,12 @@ import orjson
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+from ml_api.access.addresses import client_of
 from ml_api.log import JSONLines
 from ml_api.observe.observed import KEY, REQUEST_ID, Observed, observe, observers
 from ml_api.observe.request_id import current_id, new_id
 
-PATH, METHOD, CLIENT = 1000, 32, 64
+PATH, METHOD = 1000, 32
 """How many characters of each a line has at most: the system writes 4096 bytes to a pipe at once, or not at once."""
 
 
@@ -65,9 +65,10 @@ def fields(observed: Observed) -> dict[str, Any]:
     """Tell what a line has. No header of the client's is in it but its id, and no query: either may hold secrets."""
     environ, measured = observed.environ, observed.measured
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    client = client_of(environ)
     found = {
         "id": environ[REQUEST_ID],
-        "client": client_of(environ)[:CLIENT],
+        "client": client.text if client else "",
         "method": environ.get("REQUEST_METHOD", "")[:METHOD],
         "path": quote(path[:PATH])[:PATH],
         "route": observed.route,
@@ -81,13 +82,6 @@ def fields(observed: Observed) -> dict[str, Any]:
         found["r_ms"] = round(measured.r_seconds * 1000, 3)
         found["model"], found["version"], found["rows"] = measured.model, measured.version, measured.rows
     return found
-
-
-def client_of(environ: Mapping[str, Any]) -> str:
-    """Return the client's address: the peer's, or what App Service's front end, which is the peer there, adds last."""
-    told = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip() if settings.WEBSITE_HOSTNAME else ""
-    address: str = told or environ.get("REMOTE_ADDR", "")
-    return address.removeprefix("::ffff:")  # as which the server's one socket, of IPv6, knows those of IPv4
 
 
 def json_line(found: dict[str, Any]) -> bytes:

@@ -3,20 +3,44 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 
 from ml_api.observe.observed import ROUTE
-from ml_api.problems import SECURITY_HEADERS, problem_response
+from ml_api.problems import PROBLEM_JSON, SECURITY_HEADERS, ProblemResponse, problem_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Set the headers that each response has, the server's own, too; see ml_api/problems.py."""
+    """Set the headers that each response has, the server's own, too; see ml_api/problems.py.
+
+    All at once, as Django would look at each of their characters in each response anew.
+    """
+    checked = ResponseHeaders(SECURITY_HEADERS)._store
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
+        response.headers._store = checked | response.headers._store
+        return response
+
+    return middleware
+
+
+def problems_as_pages(get_response: GetResponse) -> GetResponse:
+    """Answer a problem as a page where the client prefers HTML to JSON, as browsers do and programs don't."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        is_head = request.method == "HEAD"  # asked before as_routes_expect() makes it a GET
+        response = get_response(request)
+        if not isinstance(response, ProblemResponse):
+            return response
+        patch_vary_headers(response, ["Accept"])
+        if request.get_preferred_type([PROBLEM_JSON, "application/json", "text/html"]) == "text/html":
+            page = render_to_string("lm_app/problem.html", {"problem": response.problem}).encode()
+            response["Content-Type"], response["Content-Length"] = "text/html; charset=utf-8", str(len(page))
+            response.content = b"" if is_head else page
         return response
 
     return middleware

@@ -18,7 +18,12 @@ from ml_api.observe.request_id import HEADER
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 SECURITY_HEADERS = {  # as Django's middleware sets them
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -29,13 +34,22 @@ TOO_MANY = "More requests wait here than the server takes on; try again in a sec
 PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python before 3.13 has older ones
 
 
+class ProblemResponse(HttpResponse):
+    """A problem document; where a browser asks, `ml_api.middleware.problems_as_pages` makes a page of it."""
+
+    def __init__(self, problem: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        self.problem = problem
+        content = orjson.dumps(problem)
+        super().__init__(content, status=problem["status"], content_type=PROBLEM_JSON, headers=headers)
+
+
 def problem_response(
     status: int,
     detail: str,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
-) -> HttpResponse:
+) -> ProblemResponse:
     """Make a problem document; `errors` lists each error of a request, where there may be several.
 
     `more` are members of its own.
@@ -45,7 +59,7 @@ def problem_response(
     problem |= more or {}
     if errors:
         problem["errors"] = errors
-    return HttpResponse(orjson.dumps(problem), status=status, content_type=PROBLEM_JSON, headers=headers)
+    return ProblemResponse(problem, headers)
 
 
 def server_problem(status: int, detail: str, request_id: str) -> HttpResponse:

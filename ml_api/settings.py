@@ -96,6 +96,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ml_api.middleware.security_headers",  # first: for every response
     *(["django.middleware.security.SecurityMiddleware"] if SECURE_SSL_REDIRECT or SECURE_HSTS_SECONDS else []),
+    "ml_api.middleware.problems_as_pages",
     "ml_api.middleware.method_not_allowed_as_problem",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ml_api.middleware.as_routes_expect",
@@ -115,6 +116,7 @@ if CORS_ALLOWED_ORIGINS:
     CORS_EXPOSE_HEADERS = ["ETag", "Allow", "Retry-After", "Accept-Encoding", "X-Request-ID"]
     CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "WWW-Authenticate"]
     CORS_EXPOSE_HEADERS += [f"LM-{name}" for name in ("Model", "Version", "Interval", "Level", "Warnings", "Errors")]
+    CORS_EXPOSE_HEADERS += ["LM-Df", "LM-Residual-Scale", "LM-Constant"]
 APPEND_SLASH = False  # optional_slash answers both forms
 ROOT_URLCONF = "ml_api.urls"
 WSGI_APPLICATION = "ml_api.wsgi.application"
@@ -125,6 +127,7 @@ TIME_ZONE = "UTC"
 FORCE_SCRIPT_NAME = environment.path("SCRIPT_NAME") or None
 STATIC_URL = f"{FORCE_SCRIPT_NAME or ''}/static/"
 WHITENOISE_USE_FINDERS = True  # serves the packages' own files; no collectstatic needed
+WHITENOISE_ROOT = BASE_DIR / "lm_app" / "root"  # /favicon.ico, for whoever opens JSON or a picture
 
 # Of all lines: JSON for programs, or text for people.
 LOG_FORMAT = environment.one_of("LOG_FORMAT", ("json", "text"), default="text" if sys.stdout.isatty() else "json")

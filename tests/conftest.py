@@ -174,30 +174,30 @@ SERVERS = {
 StartServer = Callable[..., AbstractContextManager[Server]]
 
 
+@contextmanager
+def serving(kind: str, models: Path, log: Path, prefix: str = "", **environment: str) -> Iterator[Server]:
+    """Start one of SERVERS on these models, as a user does."""
+    port = free_port()
+    variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1"}
+    variables |= {"WEB_CONCURRENCY": "1", **environment}
+    command = [*shlex.split(prefix), *(part.format(port=port) for part in SERVERS[kind])]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=variables, stdout=output, stderr=output, preexec_fn=restore_interrupt
+        )
+    server = Server(process, f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}", log)
+    try:
+        wait_until_answering(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
 def serve(models: Path, tmp_path: Path) -> StartServer:
-    """Start one of SERVERS on the test's models, as a user does."""
-
-    @contextmanager
-    def start(kind: str, prefix: str = "", **environment: str) -> Iterator[Server]:
-        port = free_port()
-        log = tmp_path / "server.log"
-        variables = {**os.environ, "PORT": port, "LM_MODELS_DIR": str(models), "PYTHONUNBUFFERED": "1"}
-        variables |= {"WEB_CONCURRENCY": "1", **environment}
-        command = [*shlex.split(prefix), *(part.format(port=port) for part in SERVERS[kind])]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=variables, stdout=output, stderr=output, preexec_fn=restore_interrupt
-            )
-        server = Server(process, f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}", log)
-        try:
-            wait_until_answering(server)
-            yield server
-        finally:
-            process.kill()
-            process.wait()
-
-    return start
+    """Start one of SERVERS on the test's models."""
+    return lambda kind, prefix="", **environment: serving(kind, models, tmp_path / "server.log", prefix, **environment)
 
 
 @pytest.fixture

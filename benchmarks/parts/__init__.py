@@ -7,6 +7,7 @@ from benchmarks.parts import (
     growth,
     loading,
     memory,
+    operating,
     publications,
     single,
     slow,
@@ -17,6 +18,19 @@ from benchmarks.parts import (
 
 ALL = {
     module.__name__.rpartition(".")[2]: module.measure
-    for module in (single, slow, publications, ending, batch, startup, memory, growth, loading, beside, training)
+    for module in (
+        single,
+        operating,
+        slow,
+        publications,
+        ending,
+        batch,
+        startup,
+        memory,
+        growth,
+        loading,
+        beside,
+        training,
+    )
 }
 ON_REQUEST = {"soak": soak.measure}

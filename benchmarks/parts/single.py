@@ -2,12 +2,14 @@
 
 import os
 import statistics
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bench import GUNICORNS_THREADS, Bench, Findings, ratio
 from benchmarks.report import Ratio, Table
+from benchmarks.servers import Request, Server
 
 
 def measure(bench: Bench) -> Findings:
@@ -33,17 +35,7 @@ def measure(bench: Bench) -> Findings:
         for server, request in asked.values():
             request.check(server.ask(request))
             server.rate(request, 1)  # warm up
-        costs: dict[str, list[float]] = {name: [] for name in asked}
-
-        def measure(name: str) -> float:
-            server, request = asked[name]
-            pid = server.answering()
-            before = processor(pid)
-            rate = server.rate(request, bench.seconds)
-            costs[name].append(1e6 * (processor(pid) - before) / (rate * bench.seconds))
-            return rate
-
-        rates = bench.interleaved({name: partial(measure, name) for name in asked})
+        rates, costs = rates_and_costs(bench, asked)
     for measured, over, under, target in [
         ("single GET, against an empty Ninja route", "GET", "an empty Ninja route", 0.8),
         ("the same, against a plain Django view", "GET", "a plain Django view", 0.55),
@@ -69,6 +61,23 @@ def measure(bench: Bench) -> Findings:
         ["what", "requests/s", "us of processor time"],
         [median_row(name, samples, costs[name]) for name, samples in rates.items()],
     )
+
+
+def rates_and_costs(
+    bench: Bench, asked: Mapping[str, tuple[Server, Request]]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Requests a second, and microseconds of processor time for each, of all in turn."""
+    costs: dict[str, list[float]] = {name: [] for name in asked}
+
+    def measure(name: str) -> float:
+        server, request = asked[name]
+        pid = server.answering()
+        before = processor(pid)
+        rate = server.rate(request, bench.seconds)
+        costs[name].append(1e6 * (processor(pid) - before) / (rate * bench.seconds))
+        return rate
+
+    return bench.interleaved({name: partial(measure, name) for name in asked}), costs
 
 
 def processor(pid: int) -> float:

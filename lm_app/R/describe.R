@@ -18,17 +18,14 @@ complete_up_to <- 1000L
 #' @return A named list. A vector of class AsIs is a list in JSON even where it has one element.
 describe <- function(model, model_summary, leverages, printed, data, request, fit) {
   estimates <- coef(model)
-  slopes <- estimates[names(estimates) != "(Intercept)"]
   data <- droplevels(data) # a level without a row is not offered, as R would refuse it
   variables <- intersect(all.vars(formula(model)), names(data))
   columns <- data[c(variables, setdiff(request$columns, variables))]
   counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))
+  rows <- fit$rows[counted(model)]
+  distances <- cooks.distance(model, res = weighted.residuals(model), hat = leverages)
   info <- c(
-    list(
-      call = paste0(printed, "\n"),
-      intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
-    ),
-    setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes))),
+    first_keys(printed, estimates),
     list(
       residuals = all_or_summary(round6(residuals(model))),
       fitted_values = all_or_summary(round6(fitted(model)))
@@ -36,6 +33,7 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
     setNames(lapply(columns, all_or_summary), sprintf("%s_values", names(columns))),
     list(
       observations = observations(data[request$columns]),
+      observation_columns = I(request$columns),
       r_squared = round6(model_summary$r.squared),
       adjusted_r_squared = round6(model_summary$adj.r.squared),
       equation = equation(model),
@@ -49,6 +47,7 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       dropped_terms = I(setdiff(term_labels(request$terms), term_labels(terms(model)))),
       steps = I(fit$steps),
       coefficients = coefficients_table(model, model_summary),
+      unrounded = unrounded(model, model_summary),
       reference_levels = reference_levels(model),
       n = nobs(model),
       rows = fit$left_out,
@@ -58,7 +57,8 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       bic = BIC(model),
       f_statistic = f_statistic(model_summary),
       press_rmse = root_mean_square(deleted_residuals(model, leverages)),
-      diagnostics = diagnostics(model, leverages, fit$rows),
+      diagnostics = diagnostics(model, distances, rows),
+      row_diagnostics = row_diagnostics(model, leverages, distances, rows, counted_data),
       weighted = !is.null(model$weights),
       rank_deficient = anyNA(estimates),
       complete_up_to = complete_up_to,
@@ -66,6 +66,17 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
     )
   )
   info[!duplicated(names(info))] # a column named "fitted" does not hide fitted_values
+}
+
+first_keys <- function(printed, estimates) {
+  slopes <- estimates[names(estimates) != "(Intercept)"]
+  c(
+    list(
+      call = paste0(printed, "\n"),
+      intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
+    ),
+    setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes)))
+  )
 }
 
 #' List the columns that a model predicts from
@@ -212,6 +223,17 @@ coefficients_table <- function(model, model_summary) {
   }))
 }
 
+# What R's summary has, and the other keys round or lack: the variance of a coefficient is
+# sigma^2 times its unscaled one.
+unrounded <- function(model, model_summary) {
+  variances <- diag(model_summary$cov.unscaled)[names(coef(model))]
+  list(
+    r_squared = model_summary$r.squared,
+    adjusted_r_squared = model_summary$adj.r.squared,
+    unscaled_variances = I(unname(variances))
+  )
+}
+
 f_statistic <- function(model_summary) {
   f <- model_summary$fstatistic
   if (is.null(f)) {
@@ -241,19 +263,18 @@ deleted_residuals <- function(model, leverages = hatvalues(model)) {
 root_mean_square <- function(x) sqrt(mean(x^2))
 
 # What plot.lm() shows, in numbers. Rows of weight 0 took no part.
-diagnostics <- function(model, leverages, rows) {
-  n <- length(leverages)
-  rows <- rows[counted(model)]
-  release_memory(n)
+diagnostics <- function(model, distances, rows) {
+  n <- length(distances)
   errors <- weighted.residuals(model)
-  distances <- cooks.distance(model, res = errors, hat = leverages)
   release_memory(n)
   tested <- thin(errors, 5000) # shapiro.test() takes no more
   normality <- tryCatch(shapiro.test(tested), error = function(e) NULL)
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised
   # as by Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-
   # squared with 1 df. Against all predictors, as lmtest::bptest() has it by default, it is another.
-  statistic <- n * suppressWarnings(cor(errors^2, fitted(model)[counted(model)]))^2
+  against <- fitted(model)[counted(model)]
+  is_constant <- diff(range(against)) <= 1e-10 * max(abs(against)) # then all else is rounding
+  statistic <- if (is_constant) NA_real_ else n * suppressWarnings(cor(errors^2, against))^2
   release_memory(n)
   greatest <- head(order(distances, decreasing = TRUE), 5)
   list(
@@ -270,6 +291,33 @@ diagnostics <- function(model, leverages, rows) {
       above = sum(distances > 4 / n, na.rm = TRUE),
       greatest = lapply(greatest, function(i) list(row = rows[i], distance = distances[[i]]))
     )
+  )
+}
+
+# So many rows of each measure are told where not all are.
+most_outstanding <- 20L
+
+# The same of each row; of very many, of those that stand out.
+row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
+  n <- length(rows)
+  measured <- list(hat = leverages, wt.res = weighted.residuals(model))
+  standardised <- rstandard(model, infl = measured, sd = sqrt(deviance(model) / model$df.residual))
+  release_memory(n)
+  told <- seq_len(n)
+  if (n > complete_up_to) {
+    greatest <- function(values) head(order(values, decreasing = TRUE), most_outstanding)
+    told <- sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
+    release_memory(n)
+  }
+  list(
+    n = n,
+    far = sum(abs(standardised) > 2, na.rm = TRUE),
+    row = I(rows[told]),
+    observed = json_vector(response_values(model, counted_data)[told]),
+    fitted = json_vector(fitted(model)[counted(model)][told]),
+    leverage = json_vector(leverages[told]),
+    std_residual = json_vector(standardised[told]),
+    cooks_distance = json_vector(distances[told])
   )
 }
 

@@ -5,49 +5,70 @@ most_points <- 2000
 
 #' Write the plots of a model
 #'
-#' A plot that can't be drawn, as that of residuals which are all 0, is told and left out.
+#' A plot that can't be drawn, as that of residuals which are all 0, is told and left out. Text in
+#' them is text where the package svglite is installed, and else shapes.
 #'
 #' @param model An lm.
-#' @param data Its columns.
+#' @param data Its columns; its row names are the numbers of the rows.
 #' @param folder Where the files are written.
-write_plots <- function(model, data, folder) {
+#' @param title The title of the model, or "".
+#' @param units A named list: the unit of a column.
+write_plots <- function(model, data, folder, title = "", units = list()) {
   rows <- thin(seq_len(nrow(data)), most_points)
-  write_svg(folder, "fit", function() {
+  write_svg(folder, "fit", of_title("Fit", title), function() {
     line <- fitted_line(model, data)
     if (is.null(line)) {
-      plot_fitted(model, data, rows)
+      plot_fitted(model, data, rows, units)
     } else {
-      plot_line(line, model, data, rows)
+      plot_line(line, model, data, rows, units)
     }
+    shown <- shortened(title)
+    title(main = shown, cex.main = fitting_size(shown, 1.2, font = 2))
   })
   if (is_exact(model)) {
     warning("the fit is exact: there are no residuals to draw", call. = FALSE)
     return(invisible())
   }
+  drawn <- data
   if (length(rows) < nrow(data)) {
     # plot.lm() draws every point; these are too few for the rarer levels, now and then
-    model <- tryCatch(refit(model, data[rows, , drop = FALSE]), error = function(e) model)
+    drawn <- data[rows, , drop = FALSE]
+    refitted <- tryCatch(refit(model, drawn), error = function(e) NULL)
+    if (is.null(refitted)) drawn <- data else model <- refitted
   }
+  below <- shortened(paste(
+    c(if (nzchar(title)) title, response_label(model, units)),
+    collapse = ": "
+  ))
   numbers <- c(
     residuals_vs_fitted = 1,
     normal_qq = 2,
     scale_location = 3,
     residuals_vs_leverage = 5
   )
+  captions <- c("Residuals vs Fitted", "Normal Q-Q", "Scale-Location", "", "Residuals vs Leverage")
   for (name in names(numbers)) {
-    write_svg(folder, name, function() {
+    which <- numbers[[name]]
+    write_svg(folder, name, of_title(captions[which], title), function() {
+      par(cex.sub = fitting_size(below, 1))
       # it warns of leverages of one, which it leaves out, and of a line that it can't smooth
-      suppressWarnings(plot(model, which = numbers[[name]], sub.caption = ""))
+      suppressWarnings(
+        plot(model, which = which, sub.caption = below, labels.id = row.names(drawn))
+      )
     })
   }
 }
 
-write_svg <- function(folder, name, draw) {
+write_svg <- function(folder, name, title, draw) {
   path <- file.path(folder, paste0(name, ".svg"))
-  svg(path, width = 7, height = 5)
+  if (has_svglite()) {
+    svglite::svglite(path, width = 7, height = 5)
+  } else {
+    svg(path, width = 7, height = 5)
+  }
   failed <- tryCatch(
     {
-      par(mar = c(4.5, 4.5, 2.5, 1))
+      par(mar = c(5.5, 4.5, 2.5, 2.5)) # on the right plot.lm() names contours
       draw()
       NULL
     },
@@ -57,6 +78,49 @@ write_svg <- function(folder, name, draw) {
   if (!is.null(failed)) {
     unlink(path)
     warning("plot ", name, " can't be drawn: ", conditionMessage(failed), call. = FALSE)
+    return(invisible())
+  }
+  written <- rawToChar(readBin(path, "raw", file.size(path)))
+  writeBin(charToRaw(for_browsers(written, title)), path)
+}
+
+has_svglite <- function() requireNamespace("svglite", quietly = TRUE)
+
+# What is black is drawn in the colour of text, so that the browser's dark form is one, too.
+svg_style <- "
+  svg { color: #000; background: #fff }
+  text { fill: currentColor }
+  @media (prefers-color-scheme: dark) { svg { color: #ddd; background: #212121 } }
+"
+
+# Name an SVG for those who don't see it, and let its colours follow the browser's.
+for_browsers <- function(svg, title) {
+  replace <- function(pattern, by) gsub(pattern, by, svg, useBytes = TRUE, perl = TRUE)
+  svg <- replace("<rect [^>]*(100%,100%,100%|#FFFFFF)[^>]*/>", "") # the background
+  svg <- replace("#000000|rgb\\(0%,0%,0%\\)", "currentColor")
+  svg <- replace("font-family: [^;]*;", "font-family: sans-serif;")
+  begins <- regexpr("<svg ", svg, fixed = TRUE, useBytes = TRUE)
+  ends <- begins + regexpr(">", substring(svg, begins), fixed = TRUE, useBytes = TRUE) - 1
+  head <- sub("<svg ", "<svg role='img' ", substr(svg, 1, ends), fixed = TRUE, useBytes = TRUE)
+  named <- paste0("\n<title>", as_xml(title), "</title>\n<style>", svg_style, "</style>")
+  paste0(head, named, substring(svg, ends + 1))
+}
+
+as_xml <- function(text) {
+  text <- gsub("&", "&amp;", enc2utf8(text), fixed = TRUE)
+  gsub("[[:cntrl:]]", " ", gsub("<", "&lt;", text, fixed = TRUE))
+}
+
+of_title <- function(what, title) if (nzchar(title)) paste0(what, ": ", title) else what
+
+# So that nothing is cut: a long text is shortened, and what is still too wide is drawn smaller.
+shortened <- function(text) if (nchar(text) > 90) paste0(substr(text, 1, 89), "...") else text
+
+fitting_size <- function(text, size, font = 1) {
+  if (nzchar(text)) {
+    size * min(1, 0.9 * par("din")[1] / strwidth(text, "inches", cex = size, font = font))
+  } else {
+    size
   }
 }
 
@@ -96,14 +160,14 @@ fitted_line <- function(model, data) {
 
 # The response as the formula has it, such as log(time), against the predictor: fit, confidence
 # and prediction band.
-plot_line <- function(line, model, data, rows) {
+plot_line <- function(line, model, data, rows, units) {
   name <- predictors(model)
   y <- response_values(model, data)
   plot(
     data[[name]][rows],
     y[rows],
-    xlab = name,
-    ylab = response_label(model),
+    xlab = with_unit(name, units),
+    ylab = response_label(model, units),
     ylim = range(y, line$bands[, 4:5], finite = TRUE),
     pch = 19
   )
@@ -112,17 +176,29 @@ plot_line <- function(line, model, data, rows) {
   legend("topleft", meanings, lty = 1:3, col = c(4, 4, 2), bty = "n")
 }
 
-plot_fitted <- function(model, data, rows) {
+plot_fitted <- function(model, data, rows, units) {
   plot(
     fitted(model)[rows],
     response_values(model, data)[rows],
     pch = 19,
     xlab = "fitted",
-    ylab = paste("observed", response_label(model))
+    ylab = paste("observed", response_label(model, units))
   )
   abline(0, 1, col = 4)
 }
 
 response_values <- function(model, data) as.numeric(eval(formula(model)[[2]], data, globalenv()))
 
-response_label <- function(model) deparse1(formula(model)[[2]])
+# mpg (miles/US gallon), or log(mpg), mpg in miles/US gallon
+response_label <- function(model, units) {
+  response <- formula(model)[[2]]
+  if (is.name(response)) {
+    return(with_unit(as.character(response), units))
+  }
+  known <- intersect(all.vars(response), names(units))
+  paste(c(deparse1(response), sprintf("%s in %s", known, units[known])), collapse = ", ")
+}
+
+with_unit <- function(name, units) {
+  if (is.null(units[[name]])) name else sprintf("%s (%s)", name, units[[name]])
+}

@@ -172,13 +172,21 @@ check_design <- function(model, rows) {
   attr(made, "assign")
 }
 
-# As coef(summary()) has it, with NA for aliased terms.
+# As summary() has them, with NA for aliased terms.
+unscaled_variances <- function(model) {
+  estimable <- seq_len(model$rank)
+  variances <- setNames(rep(NA_real_, length(model$coefficients)), names(model$coefficients))
+  if (model$rank > 0) {
+    variances[model$qr$pivot[estimable]] <- diag(chol2inv(model$qr$qr[, estimable, drop = FALSE]))
+  }
+  variances
+}
+
+# As coef(summary()) and confint() have it, with NA for aliased terms.
 table_as_fitted <- function(model, fitted) {
   estimates <- model$coefficients
-  estimable <- model$qr$pivot[seq_len(model$rank)]
-  errors <- rep(NA_real_, length(estimates))
-  sigma <- sqrt(fitted$model$rss / model$df.residual)
-  errors[estimable] <- sigma * sqrt(rowSums(model$r_inverse^2))
+  variance <- fitted$model$rss / model$df.residual
+  errors <- sqrt(unscaled_variances(model) * variance)
   scales <- pmax(errors, fitted$std_errors)
   if (any(farthest(errors, fitted$std_errors, scales) > most_apart)) {
     refuse_fitted("its std_errors are not those of its r and rss")
@@ -216,14 +224,9 @@ summary_as_fitted <- function(fitted, table) {
 # What describe() tells, but for what only the data could tell.
 describe_rebuilt <- function(model, fitted, formula, rows, table, printed, origin) {
   estimates <- coef(model)
-  slopes <- estimates[names(estimates) != "(Intercept)"]
   described <- setNames(fitted$predictors, vapply(fitted$predictors, function(p) p$name, ""))
   info <- c(
-    list(
-      call = paste0(printed, "\n"),
-      intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
-    ),
-    setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes))),
+    first_keys(printed, estimates),
     list(
       r_squared = NULL,
       adjusted_r_squared = NULL,
@@ -238,6 +241,7 @@ describe_rebuilt <- function(model, fitted, formula, rows, table, printed, origi
       coefficients = unname(lapply(seq_along(estimates), function(i) {
         c(list(term = names(estimates)[i]), as.list(table[i, ]))
       })),
+      unrounded = list(unscaled_variances = I(unname(unscaled_variances(model)))),
       reference_levels = reference_levels(model),
       n = as.integer(fitted$n),
       df_residual = model$df.residual,

@@ -22,6 +22,7 @@
 #'   not stand for; or NULL.
 #' @param problems A named list: what is wrong in a column, for those that can't be used.
 #' @param plots A folder to write plots to, or NULL.
+#' @param title,units What plots say of the model: its title, and a named list of columns' units.
 #' @param live_formula,live_weights Another formula and its weights, to be compared on the same
 #'   data; or NULL.
 #' @param fitted What is known of the fit elsewhere that this one must reproduce: see
@@ -44,6 +45,8 @@ train <- function(
   row_names = NULL,
   problems = list(),
   plots = NULL,
+  title = "",
+  units = list(),
   live_formula = NULL,
   live_weights = NULL,
   fitted = NULL
@@ -80,7 +83,7 @@ train <- function(
   info$origin <- origin
   if (!is.null(plots)) {
     message("drawing")
-    write_plots(model, model_data, plots)
+    write_plots(model, model_data, plots, title, units)
   }
   is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
   list(

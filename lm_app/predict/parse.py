@@ -56,11 +56,16 @@ def single_value(request: HttpRequest, text: str, predictors: Sequence[Predictor
 
 def query(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     """Parse the options and the one observation of a query string. Raises InvalidObservations, TooManyFieldsSent."""
+    question = fields(_query_values(request), predictors)
+    return _question(request, question.frame, question.options, question.errors)
+
+
+def fields(values: Fields, predictors: Sequence[Predictor]) -> Question:
+    """Parse the options and the one observation of a query that is split. Raises InvalidObservations."""
     _check_no_clash(predictors, QUERY_NAMES)
     errors = Errors()
-    values = _query_values(request)
     options = _options(values, errors)
-    return _question(request, _one(Source.QUERY, values, predictors, errors), options, errors)
+    return Question(_one(Source.QUERY, values, predictors, errors), options, errors=errors)
 
 
 def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
@@ -75,9 +80,9 @@ def body(request: HttpRequest, predictors: Sequence[Predictor]) -> Question:
     _check_option_names("query", values, errors)
     if sent.kind in FORMS:
         _check_no_clash(predictors, OPTION_NAMES)
-        fields = sent.fields if sent.kind == MULTIPART else _form_values(sent.content)
-        options = _options(values, errors, fields)
-        frame = _one(Source.FORM, fields, predictors, errors)
+        sent_fields = sent.fields if sent.kind == MULTIPART else _form_values(sent.content)
+        options = _options(values, errors, sent_fields)
+        frame = _one(Source.FORM, sent_fields, predictors, errors)
     else:
         _check_option_names("body", sent.fields, errors)
         options = _options(values, errors, sent.fields)

@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
-from lm_app.engine.lm import Prediction
+from lm_app.engine.lm import HEAD_OF_MORE, Prediction
 from lm_app.predict import columnar_out
 from lm_app.predict.body import JSON
 from lm_app.predict.check import Observations
 from lm_app.predict.names import ignored_warning
 from lm_app.predict.question import DEFAULTS, PREDICTED, Source, as_text
+from lm_app.response_scale import back_transformed, response_scale
 from lm_app.schemas import VERSION_HEADER
 from lm_app.store.version import LoadedModel
 
@@ -41,6 +42,8 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
     predictions: dict[str, Any]
     if not source.has_rows:
         predictions = {name: values[0] for name, values in columns.items()}
+        if scale := head.get("response_scale"):
+            predictions |= back_transformed(scale, prediction)
     elif source is Source.RECORDS:
         predictions = {"predictions": orjson.Fragment(_records(columns))}
     else:
@@ -68,6 +71,8 @@ def _head(model: LoadedModel, observations: Observations, prediction: Prediction
     }
     if prediction.more:
         head |= prediction.more.head
+    if scale := response_scale(model.info):
+        head["response_scale"] = scale
     if observations.errors.spares_rows:
         head |= {"errors": observations.errors.listed, "error_count": observations.errors.count}
     return head
@@ -159,6 +164,9 @@ def _records(columns: Columns) -> bytes:
 def _csv_response(columns: Columns, head: Mapping[str, Any]) -> HttpResponse:
     response = _response(_csv(columns), "text/csv; charset=utf-8")
     response["LM-Interval"], response["LM-Level"] = head["interval"], head["level"]
+    for name in HEAD_OF_MORE:
+        if name in head:
+            response[f"LM-{name.title().replace('_', '-')}"] = _in_r(head[name])
     if head["warnings"]:
         response["LM-Warnings"] = "; ".join(head["warnings"])
     if "error_count" in head:

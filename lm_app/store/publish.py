@@ -20,7 +20,7 @@ from django.conf import settings
 
 from lm_app.errors import Damaged, TrainingError
 from lm_app.store.folder import ModelFolder
-from lm_app.store.names import ALLOWED_LABELS, LIVE, is_label
+from lm_app.store.names import ALLOWED_LABELS, LIVE, is_label, version_name
 from lm_app.store.signature import sign
 from lm_app.store.version import MANIFEST, SIGNATURE, Version, sync, write
 
@@ -46,7 +46,7 @@ def publish(
     `contents` are its files; `metadata` stand in its manifest; `now`, in UTC, becomes its name. Raises OSError, or
     TrainingError where it can't be signed and has to be; then nothing has changed.
     """
-    version = folder.version(now.strftime("%Y%m%dT%H%M%S.%fZ"))
+    version = folder.version(version_name(now))
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
     manifest = {"model": folder.name, "version": version.name, **metadata, "files": hashes}
     contents = {**contents, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False).encode()}

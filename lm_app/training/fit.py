@@ -72,6 +72,8 @@ def fit_csv(
                 stepwise=recipe.stepwise,
                 na=recipe.na,
                 plots=Path(folder) if draw else None,
+                title=recipe.title,
+                units=recipe.units,
                 live_formula=live.info["formula"] if live else None,
                 live_weights=live.recipe["weights"] if live else None,
                 fitted=expected,

@@ -5,13 +5,16 @@ import time
 from datetime import datetime, timezone
 from importlib.metadata import version as package_version
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.template.loader import render_to_string
 
 from lm_app.engine.lm import Model
 from lm_app.errors import TrainingError
+from lm_app.pages.ranges import trained_on
 from lm_app.store.folder import ModelFolder
+from lm_app.store.names import version_name
 from lm_app.store.publish import publish
 from lm_app.store.version import CARD, CODE, DISTRIBUTIONS, INFO, PICKLE, Version
 from lm_app.training.fit import Candidate, Live
@@ -35,7 +38,7 @@ def release(
         PICKLE: candidate.trained.pickled,
         INFO: json.dumps(info, ensure_ascii=False, allow_nan=False).encode(),
         **({DISTRIBUTIONS: orjson.dumps(found)} if (found := candidate.trained.distributions) is not None else {}),
-        CARD: render_to_string("lm_app/MODEL_CARD.md", {"info": info, "model": folder.name}).encode(),
+        CARD: _card(folder, info, now).encode(),
         CODE: candidate.trained.code.encode(),
         **candidate.plots,
     }
@@ -49,6 +52,20 @@ def release(
         "objections": comparison.objections,
     }
     return publish(folder, contents, metadata, now, candidate.recipe.keep)
+
+
+def _card(folder: ModelFolder, info: dict[str, Any], now: datetime) -> str:
+    example = {
+        name: str(value).lower() if isinstance(value, bool) else value for name, value in info["example"].items()
+    }
+    context = {
+        "info": info,
+        "model": folder.name,
+        "version": version_name(now),
+        "predictors": [{**predictor, "trained_on": trained_on(predictor)} for predictor in info["predictors"]],
+        "example": urlencode(example),
+    }
+    return render_to_string("lm_app/MODEL_CARD.md", context)
 
 
 def _load_as_servers_do(candidate: Candidate) -> None:

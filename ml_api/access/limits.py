@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.http import HttpResponse
 
 from ml_api.access.counters import Counters, RedisCounters, SharedCounters, Used
-from ml_api.problems import problem_response
+from ml_api.problems import ProblemResponse, problem_response
 
 UNITS = {"second": 1, "minute": 60, "hour": 60 * 60, "day": 24 * 60 * 60}
 LIMIT = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(UNITS)})")
@@ -59,7 +59,12 @@ class Limiter:
     def _refusal(self, who: str, used: Used) -> HttpResponse:
         windows = zip(self._limits, used, strict=True)
         seconds, limit = max((left, limit) for limit, (requests, left) in windows if requests > limit.requests)
-        by = f"the {limit.requests} requests by the {limit.unit}"
-        detail = f"There were more than {by} that {who} has; ask again in {seconds} s."
-        headers = {"Retry-After": str(seconds), "RateLimit-Policy": self._policy}
-        return problem_response(429, detail, headers=headers)
+        response = too_many(limit, who, seconds)
+        response["Retry-After"], response["RateLimit-Policy"] = str(seconds), self._policy
+        return response
+
+
+def too_many(limit: Limit, who: str, seconds: int) -> ProblemResponse:
+    """Answer who has asked too often."""
+    by = f"the {limit.requests} requests by the {limit.unit}"
+    return problem_response(429, f"There were more than {by} that {who} has; ask again in {seconds} s.")

@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
-from ml_api.access.addresses import client
+from ml_api.access.addresses import client_of
 from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
 from ml_api.probes import PROBES
-from ml_api.problems import problem_response
+from ml_api.problems import ProblemResponse, problem_response
 
 RIGHTS = "ml_api.rights"
 """In a request's environment, where there are keys: the rights of the one that was sent; none without one."""
@@ -26,6 +26,8 @@ OF_A_MODEL = {
     "/prototype": READ,
     "/list_keys": READ,
     "/key/<path:key>": READ,
+    "/observations": READ,
+    "/diagnostics": READ,
     "/card.md": READ,
     "/summary.txt": READ,
     "/lm.R": READ,
@@ -44,6 +46,7 @@ NEEDED = {
     MODELS: READ,
     METRICS: METRICS,
     **{f"{mount}{rest}": right for mount in ("lm/api", f"{MODELS}/<model>") for rest, right in OF_A_MODEL.items()},
+    "lm/api/lm.R": DOCS,  # the client, of no model
 }
 """What each route needs. A route that is not listed is refused to everybody."""
 ABOUT_ALL = (MODELS, METRICS)
@@ -75,7 +78,7 @@ class Access:
             return self._get_response(request) if is_open else unauthorized(environ)
         if not self._limiter:
             return self._get_response(request)
-        left, refusal = self._limiter.count(environ.get(KEY) or client_of(environ))
+        left, refusal = self._limiter.count(environ.get(KEY) or name_of_client(environ))
         response = refusal or self._get_response(request)
         response.headers["RateLimit"] = left
         return response
@@ -99,14 +102,13 @@ class Access:
         else:
             about = "" if route in ABOUT_ALL else f" about the model {model!r}"
         asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
-        return problem_response(403, f"The API key {environ[KEY]!r} does not have {asked}.")
+        return forbidden(environ[KEY], asked)
 
 
-def client_of(environ: Mapping[str, Any]) -> str:
-    """Name the client by its address. Behind App Service, the peer is its front end."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-    is_front_end = bool(settings.WEBSITE_HOSTNAME)
-    return client(environ["REMOTE_ADDR"], forwarded, settings.LM_TRUSTED_PROXIES, peer_is_proxy=is_front_end)
+def name_of_client(environ: Mapping[str, Any]) -> str:
+    """Name who sent no key by its address; all who come by one Unix socket are one."""
+    client = client_of(environ)
+    return client.name if client else "unix"
 
 
 def sent_key(environ: Mapping[str, Any]) -> str:
@@ -117,7 +119,12 @@ def sent_key(environ: Mapping[str, Any]) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def unauthorized(environ: Mapping[str, Any]) -> HttpResponse:
+def forbidden(name: str, asked: str) -> ProblemResponse:
+    """Answer whose key has no right to what it asks."""
+    return problem_response(403, f"The API key {name!r} does not have {asked}.")
+
+
+def unauthorized(environ: Mapping[str, Any]) -> ProblemResponse:
     """Answer who sent no key, or one that is not good."""
     what = "The API key is not one that is good here" if sent_key(environ) else "This needs an API key"
     detail = f"{what}; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."

@@ -4,26 +4,32 @@ from typing import Any
 
 from django.conf import settings
 
+from ml_api.access.limits import too_many
+from ml_api.access.middleware import forbidden, unauthorized
+from ml_api.problems import PROBLEM_JSON, ProblemResponse
+
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-NO_KEY = {"401": "There is no API key, or not one that is good", "403": "The API key has no right to it"}
-TOO_OFTEN = {"429": "There were more requests than LM_RATE_LIMIT allows; Retry-After says when to ask again"}
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+NO_KEY, NO_RIGHT = "There is no API key, or not one that is good", "The API key has no right to it"
+TOO_OFTEN = "There were more requests than LM_RATE_LIMIT allows; Retry-After says when to ask again"
 
 
 def describe_access(document: dict[str, Any]) -> None:
     """Add to each operation that it wants a key, where there are keys, and how it is refused."""
-    refusals: dict[str, str] = {}
+    refusals: dict[str, tuple[str, ProblemResponse]] = {}
     if settings.LM_API_KEYS:
         document["components"]["securitySchemes"] = SCHEMES
-        refusals |= NO_KEY
+        refusals["401"] = NO_KEY, unauthorized({})
+        refusals["403"] = NO_RIGHT, forbidden("alice", "the right 'read' about all models")
     if settings.LM_RATE_LIMIT:
-        refusals |= TOO_OFTEN
+        refusals["429"] = TOO_OFTEN, too_many(settings.LM_RATE_LIMIT[0], "192.0.2.1", seconds=5)
     for operations in document["paths"].values():
         for operation in operations.values():
             if settings.LM_API_KEYS:
                 operation["security"] = [{scheme: []} for scheme in SCHEMES]
-            for status, why in refusals.items():
-                operation["responses"][status] = {"description": why, "content": PROBLEM}
+            for status, (why, example) in refusals.items():
+                content = {PROBLEM_JSON: {"schema": PROBLEM, "example": example.problem}}
+                operation["responses"][status] = {"description": why, "content": content}

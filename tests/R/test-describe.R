@@ -156,3 +156,35 @@ test_that("the live version's formula is compared on the rows that both have", {
   expect_equal(compared("mpg ~ wt + hp", "mpg ~ wt"), sqrt(mean(errors[-c(3, 9)]^2)))
   expect_warning(compared("mpg ~ wt", "mpg ~ hp"), "can be compared on 30 of these 32 rows only")
 })
+
+test_that("the measures of rows are R's, also where rows have weight 0", {
+  weights <- rep(c(0, 1, 2, 0.5), 8)
+  told <- quiet(
+    cbind(mtcars, w = weights),
+    "log(mpg) ~ wt + hp",
+    weights = "w"
+  )$info$row_diagnostics
+  rows <- which(weights > 0)
+  data <- cbind(mtcars, w = weights)[rows, ]
+  model <- lm(log(mpg) ~ wt + hp, data, weights = w)
+  expect_identical(unclass(told$row), rows)
+  expect_identical(unclass(told$observed), log(data$mpg))
+  expect_equal(unclass(told$fitted), unname(fitted(model)))
+  expect_equal(unclass(told$leverage), unname(hatvalues(model)))
+  expect_equal(unclass(told$std_residual), unname(rstandard(model)))
+  expect_equal(unclass(told$cooks_distance), unname(cooks.distance(model)))
+})
+
+test_that("of many rows those with the greatest measures are told", {
+  set.seed(1)
+  data <- data.frame(x = rnorm(5000))
+  data$y <- data$x + rnorm(5000)
+  told <- quiet(data, "y ~ x")$info$row_diagnostics
+  model <- lm(y ~ x, data)
+  expect_identical(told$n, 5000L)
+  expect_lte(length(told$row), 60)
+  expect_identical(told$far, sum(abs(rstandard(model)) > 2))
+  for (measure in list(hatvalues(model), abs(rstandard(model)), cooks.distance(model))) {
+    expect_true(all(order(measure, decreasing = TRUE)[1:20] %in% told$row))
+  }
+})

@@ -180,6 +180,24 @@ def test_what_the_setting_names_is_open(client: Client, settings: Settings) -> N
     static.close()
 
 
+def test_pages_show_the_models_that_a_key_may_ask(client: Client, settings: Settings) -> None:
+    carol = new_key("carol")
+    text = lines_of("carol", carol, ["mtcars"], ["predict", "read"]) + lines_of("bob", BOB, ["mtcars"], ["predict"])
+    settings.LM_API_KEYS = KeyRing(parsed(text))
+    client = Client()
+    for path in ("/", "/lm", "/lm?model=mtcars", "/lm?model=timedistance"):
+        for nobody in (client.get(path).text, client.get(path, headers=bearer(BOB)).text):
+            assert "for those who send an API key with the rights read and predict" in nobody
+            assert "Fuel" not in nobody
+            assert "Time by" not in nobody
+        hers = client.get(path, headers=bearer(carol)).text
+        assert "Time by distance" not in hers
+        assert ("Fuel consumption by design" in hers) == (path != "/lm?model=timedistance")
+    answer = client.get("/lm?model=timedistance", headers=bearer(carol))
+    assert answer.status_code == 404
+    assert "there are: mtcars." in answer.text
+
+
 def test_a_wrong_key_is_nobodys_where_it_is_open(client: Client) -> None:
     assert client.get("/healthz", headers=bearer("wrong")).status_code == 200
     assert client.get("/lm", headers=bearer("wrong")).status_code == 200
@@ -195,6 +213,8 @@ def test_the_document_says_that_a_key_is_wanted(client: Client, settings: Settin
             assert operation["security"] == [{"bearer": []}, {"header": []}]
             assert {"401", "403"} <= set(operation["responses"])
             assert "429" not in operation["responses"]
+    shown = document["paths"]["/lm/api"]["get"]["responses"]["401"]["content"]["application/problem+json"]["example"]
+    assert shown == client.get("/lm/api").json()
 
 
 # What a file of keys may hold

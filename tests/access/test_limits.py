@@ -222,5 +222,7 @@ def test_the_document_tells_of_429(settings: Settings) -> None:
     assert "securitySchemes" not in document["components"]
     for operations in document["paths"].values():
         for operation in operations.values():
-            assert "429" in operation["responses"]
+            shown = operation["responses"]["429"]["content"]["application/problem+json"]["example"]
+            detail = "There were more than the 9 requests by the day that 192.0.2.1 has; ask again in 5 s."
+            assert shown == {"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": detail}
             assert "security" not in operation

@@ -39,7 +39,7 @@ def test_each_program_prints_what_is_shown(server: Server, tmp_path: Path) -> No
 
 
 def test_urls_of_spreadsheets_are_answered_as_text(server: Server) -> None:
-    assert len(URLS) == 2
+    assert len(URLS) == 3
     for url in URLS:
         with urllib.request.urlopen(url.replace("http://localhost:8000", server.url), timeout=20) as answer:
             assert answer.read().decode() in ("47.736486", "fit\n23.210769538523426\n", "fit\r\n23.210769538523426\r\n")

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -11,25 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from ml_api.access.keys import lines_of, new_key
 from tests.conftest import StartServer
 from tests.docs.test_call_it_from import BLOCKS
 from tests.docs.test_readme import assert_same_but_for_last_digits, url_to_open
-
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or else the one that `playwright install chromium` made."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=QUIET, chromium_sandbox=False
-        )
-        yield launched
-        launched.close()
 
 
 def test_swagger_try_it_out_predicts(serve: StartServer, browser: Browser) -> None:

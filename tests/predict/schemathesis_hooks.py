@@ -22,6 +22,22 @@ NUMBER = re.compile(r"\s*[+-]?[0-9.]+(e[+-]?[0-9]+)?\s*", re.IGNORECASE)
 
 
 @schemathesis.hook
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Expect the training ranges to be kept: what flags what is outside of them is tried elsewhere."""
+    for value in raw_schema.values():
+        for schema in value if isinstance(value, list) else [value]:
+            if isinstance(schema, dict):
+                before_load_schema(context, schema)
+    if "x-minimum" in raw_schema:
+        raw_schema.pop("anyOf", None)
+        raw_schema |= {
+            "type": "number",
+            "minimum": raw_schema["x-minimum"],
+            "maximum": raw_schema["x-maximum"],
+        }
+
+
+@schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
     """No keyword says that columns have one length, or that values are checked unless told otherwise.
 

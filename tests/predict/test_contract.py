@@ -16,8 +16,10 @@ from pytest_django import Settings
 
 from lm_app.schemas import Options
 from lm_app.training.update import update
+from ml_api.access.keys import KeyRing, lines_of, new_key, parsed
 from tests.conftest import ROOT, StartServer, rscript, write_model
 
+NAMES = ["heightweight", "mtcars", "timedistance"]
 pytestmark = pytest.mark.usefixtures("shipped_models")
 
 
@@ -74,10 +76,123 @@ def test_predict_shows_the_models_own_predictors(document: dict[str, Any]) -> No
     parameters = document["paths"]["/lm/api/models/mtcars/predict"]["get"]["parameters"]
     assert [p["name"] for p in parameters] == ["wt", "qsec", "am", *Options.model_fields, "version", "LM-Version"]
     weight, _, transmission, interval, *_ = [p["schema"] for p in parameters]
-    assert (weight["minimum"], weight["maximum"], weight["x-unit"]) == (1.513, 5.424, "1000 lb")
+    assert (weight["x-minimum"], weight["x-maximum"], weight["x-unit"]) == (1.513, 5.424, "1000 lb")
+    assert parameters[0]["description"] == "wt, in 1000 lb, trained on 1.513 to 5.424"
     assert transmission["enum"] == ["automatic", "manual"]
     assert interval["enum"] == ["none", "confidence", "prediction"]
     assert "/lm/api/models/mtcars/predict/{value}" not in document["paths"]
+
+
+def test_the_document_admits_all_that_is_taken(document: dict[str, Any], client: Client) -> None:
+    [distance] = [p for p in document["paths"]["/lm/api/predict"]["get"]["parameters"] if p["name"] == "distance"]
+    validator = Draft202012Validator(distance["schema"])
+    for taken in ("29,5", "29.5", "1e1", ".5", 29.5, 1000):
+        assert validator.is_valid(taken)
+        answer = client.get("/lm/api/predict", {"distance": str(taken), "extrapolation": "flag"})
+        assert answer.status_code == 200, taken
+    for refused in ("", "far", "1.000,5", True, None):
+        assert not validator.is_valid(refused)
+    observation = document["components"]["schemas"]["timedistance_observation"]
+    assert Draft202012Validator(observation).is_valid({"distance": 1000})
+    assert not Draft202012Validator(observation).is_valid({"distance": "far"})
+
+
+def test_predict_comes_first_and_each_group_says_what_it_is(document: dict[str, Any]) -> None:
+    assert list(document["paths"])[:2] == ["/lm/api/predict", "/lm/api/predict/{value}"]
+    assert [(tag["name"], tag["description"]) for tag in document["tags"]] == [
+        ("predict", "By the default model, timedistance"),
+        ("predict: heightweight", "Height by weight"),
+        ("predict: mtcars", "Fuel consumption by design"),
+        ("predict: timedistance", "The same as 'predict', for clients that name the model"),
+        ("default model", "What is known about timedistance"),
+        ("models", "Which models there are"),
+        ("any model", "The same as 'default model', about a model by its name"),
+    ]
+
+
+def test_keys_and_plots_are_listed(document: dict[str, Any], client: Client) -> None:
+    for path, kind, url in (("key/{key}", "key", "list_keys"), ("plots/{name}.svg", "name", "plots")):
+        for mount, models in (("/lm/api", ["timedistance"]), ("/lm/api/models/{model}", NAMES)):
+            [parameter] = [p for p in document["paths"][f"{mount}/{path}"]["get"]["parameters"] if p["name"] == kind]
+            expected = {name for model in models for name in client.get(f"/lm/api/models/{model}/{url}").json()}
+            assert set(parameter["schema"]["enum"]) == expected
+            assert parameter["example"] in expected
+
+
+def shown(operation: dict[str, Any], status: int, kind: str = "application/problem+json") -> Any:
+    return operation["responses"][str(status)]["content"][kind]["example"]
+
+
+def test_examples_of_answers_are_what_is_answered(document: dict[str, Any], client: Client) -> None:
+    for path, method, operation in operations(document):
+        values = {"model": "timedistance"} | {
+            p["name"]: p["example"] for p in operation["parameters"] if "example" in p
+        }
+        url = re.sub(r"{(\w+)}", lambda found: str(values[found[1]]), path)  # noqa: B023
+        query = {p["name"]: values[p["name"]] for p in operation["parameters"] if p["in"] == "query" and "example" in p}
+        content = operation["responses"]["200"]["content"]
+        if method == "post":
+            for name, example in content["application/json"]["examples"].items():
+                body = operation["requestBody"]["content"]["application/json"]["examples"][name]["value"]
+                assert client.post(url, body, content_type="application/json").json() == example["value"]
+        elif "application/json" in content:
+            answer, example = client.get(url, query).json(), content["application/json"]["example"]
+            for rows in {"observations", "rows"} & set(answer if isinstance(answer, dict) else ()):
+                answer[rows] = answer[rows][: len(example[rows])]
+            assert answer == example, path
+        elif not path.endswith(".svg"):
+            [(kind, text)] = content.items()
+            answer = client.get(url)
+            assert answer["Content-Type"].startswith(kind)
+            assert answer.text.startswith(text["example"].removesuffix("..."))
+        if method == "get" and "text/csv" in content:
+            assert client.get(url, {**query, "format": "csv"}).text == content["text/csv"]["example"]
+
+
+def test_examples_of_problems_are_what_is_answered(document: dict[str, Any], client: Client) -> None:
+    paths = document["paths"]
+    for path, url, status in (
+        ("predict", "predict?distance=60", 422),
+        ("predict/{value}", "predict/60", 422),
+        ("predict", "predict?distance=8&version=nothing", 404),
+        ("key/{key}", "key/nothing", 404),
+        ("plots/{name}.svg", "plots/nothing.svg", 404),
+        ("models/{model}", "models/nothing", 404),
+        ("models/mtcars/predict", "models/mtcars/predict?wt=10.335&qsec=16.46&am=manual", 422),
+    ):
+        answer = client.get(f"/lm/api/{url}")
+        assert answer.status_code == status
+        assert answer.json() == shown(paths[f"/lm/api/{path}"]["get"], status), url
+    post = paths["/lm/api/predict"]["post"]
+    for status, body, kind in (
+        (400, "[", "application/json"),
+        (415, "1", "text/html"),
+        (422, '[{"distance":60}]', "application/json"),
+    ):
+        answer = client.post("/lm/api/predict", body, content_type=kind)
+        assert answer.json() == shown(post, status)
+    for status, start in ((411, "Send the body with its Content-Length"), (413, "The body has more than 33554432 ")):
+        assert shown(post, status)["detail"].startswith(start)
+    assert shown(post, 503)["detail"].startswith("Model 'timedistance' has no version that can be served; train it")
+
+
+def test_nobody_reads_in_the_document_what_a_key_is_for(client: Client, settings: Settings) -> None:
+    settings.LM_API_KEYS = KeyRing(parsed(lines_of("alice", new_key("alice"), ["*"], ["read"])))
+    document = Client().get("/lm/api/openapi.json").json()
+    for path, _, operation in operations(document):
+        contents = operation["responses"]["200"]["content"].values()
+        assert not any({"example", "examples"} & content.keys() for content in contents), path
+    predict = document["paths"]["/lm/api/predict"]["get"]
+    assert "example" not in predict["responses"]["404"]["content"]["application/problem+json"]
+    assert shown(predict, 422)["detail"].startswith("distance is 60; ")
+
+
+def test_the_document_is_there_while_r_has_no_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lm_app.examples.SECONDS_FOR_R", -1.0)
+    document = client.get("/lm/api/openapi.json").json()
+    content = document["paths"]["/lm/api/predict"]["get"]["responses"]["200"]["content"]
+    assert "example" not in content["application/json"]
+    assert document["paths"]["/lm/api"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
 
 
 def test_document_follows_a_retraining(models: Path, document: dict[str, Any], client: Client) -> None:
@@ -187,7 +302,7 @@ def test_schemathesis_finds_nothing(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         done = subprocess.run(
             [Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}/lm/api/openapi.json",
-             "--checks", "all", "--max-examples", "30", "--generation-deterministic"],
+             "--checks", "all", "--max-examples", "12", "--generation-deterministic"],
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.predict.schemathesis_hooks", "PYTHONPATH": "."},
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip

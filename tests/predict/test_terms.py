@@ -24,6 +24,9 @@ def test_terms_have_the_shape_of_the_answer(client: Client, shipped_models: Path
     wrong = [rows[0], {"wt": 3, "qsec": 18, "am": "x"}]
     spared = client.post(f"{route}&on_error=null", json.dumps(wrong), content_type="application/json").json()
     assert spared["predictions"] == [records["predictions"][0], dict.fromkeys(records["predictions"][0])]
+    as_csv = client.post(f"{route}&format=csv", csv_body, content_type="text/csv")
+    for name in ("Df", "Residual-Scale", "Constant"):
+        assert float(as_csv[f"LM-{name}"]) == records[name.lower().replace("-", "_")]
     constant = client.get("/lm/api/models/mtcars/predict", {**rows[0], "se": "yes"}).json()
     assert (constant["df"], "terms" in constant) == (28, False)
 

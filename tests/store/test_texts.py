@@ -33,6 +33,17 @@ def test_the_lm_can_be_taken_away(client: Client, shipped_models: Path, tmp_path
     assert list(map(float, printed.split())) == [served[name] for name in ("fit", "lower", "upper")]
 
 
+def test_the_functions_for_r_are_those_of_contrib(client: Client, shipped_models: Path) -> None:
+    code = client.get("/lm/api/lm.R")
+    assert (code.status_code, code["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert code.content == (ROOT / "contrib" / "lm.R").read_bytes()
+    assert "LM-Model" not in code
+    unchanged = client.get("/lm/api/lm.R", headers={"If-None-Match": code["ETag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    [described] = client.get("/lm/api/openapi.json").json()["paths"]["/lm/api/lm.R"].values()
+    assert (described["parameters"], set(described["responses"])) == ([], {"200"})
+
+
 def test_a_version_of_before_has_no_code(client: Client, settings: Settings) -> None:
     settings.LM_MODELS_DIR = ROOT / "tests" / "golden" / "versions-1.0.0"
     settings.LM_VERIFY_KEYS = []

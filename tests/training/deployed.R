@@ -1,10 +1,13 @@
 # Fit models of every kind that lm() takes, deploy each, and write down what predict() says of it.
-# Rscript tests/training/deployed.R FOLDER; each model is deployed twice, as NAME and as NAME-text.
+# Rscript tests/training/deployed.R FOLDER; each model is deployed twice, as NAME and as NAME-text. All that R tells
+# of them is in FOLDER.rds, for asked.R.
 
 source("contrib/lm.R")
+source("tests/training/answers.R")
 library(splines)
 folder <- commandArgs(TRUE)[1]
 answers <- list()
+in_r <- list()
 
 deploy <- function(name, fit, data, title = name, hand_over = TRUE) {
   suppressMessages(deploy_lm(fit, name, folder, title, data = hand_over))
@@ -13,6 +16,7 @@ deploy <- function(name, fit, data, title = name, hand_over = TRUE) {
   names <- intersect(all.vars(delete.response(terms(fit))), names(used))
   names <- union(names, intersect(all.vars(fit$call$offset), names(used)))
   rows <- used[unique(c(1, nrow(used), seq(1, nrow(used), length.out = 7))), names, drop = FALSE]
+  in_r[[name]] <<- list(rows = rows, answers = answers_of(fit, rows))
   ask <- function(interval) suppressWarnings(predict(fit, rows, interval = interval, level = 0.9))
   texts <- lapply(rows, function(x) {
     if (inherits(x, "POSIXct")) {
@@ -175,4 +179,5 @@ deploy("hard", lm(y ~ log(x) + v, hard), hard)
 large <- data.frame(y = things$y, k = rep(c(1e5, 2e5, 123456.5), n / 3))
 deploy("large", lm(y ~ factor(k), large), large)
 
+saveRDS(in_r, paste0(folder, ".rds"))
 cat(.json(answers))

@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from pytest_django import Settings
 
 from lm_app.training.update import update
-from tests.conftest import ROOT
+from tests.conftest import ROOT, StartServer
 
 SCRIPT = Path(__file__).with_name("deployed.R")
 NAMES = re.findall(r'^deploy\("([\w-]+)"', SCRIPT.read_text(), re.MULTILINE)
@@ -66,6 +66,18 @@ def test_a_deployed_model_predicts_as_in_r(
     labels = predictions[0]["terms"]
     assert [prediction["terms"][label] for label in labels for prediction in predictions] == expected["terms"]
     assert answer.json()["constant"] == expected["constant"]
+
+
+def test_lm_at_gives_what_the_lm_itself_gives(
+    deployed: tuple[Path, Answers], origins: dict[str, str], serve: StartServer
+) -> None:
+    """All of answers.R, to the last bit: asked.R prints a line for each that is not."""
+    folder = deployed[0]
+    with serve("gunicorn", LM_MODELS_DIR=str(folder), LM_DEFAULT_MODEL="cars") as server:
+        command = ["Rscript", "--vanilla", "tests/training/asked.R", server.url, f"{folder}.rds"]
+        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(OF_EACH)} models asked\n", "")
 
 
 def test_at_least_forty_models_are_deployed() -> None:

@@ -72,6 +72,9 @@ def test_without_data_there_is_what_needs_none(
     assert not {"residuals", "fitted_values", "diagnostics", "observations", "rows"} & set(keys)
     assert client.get("/lm/api/models/cars/key/residuals").status_code == 404
     assert client.get("/lm/api/models/cars/plots/fit.svg").status_code == 404
+    lacking = client.get("/lm/api/models/cars/diagnostics")
+    assert (lacking.status_code, "its data are elsewhere" in lacking.json()["detail"]) == (404, True)
+    assert "The data are elsewhere, and with them the residuals." in client.get("/lm?model=cars").text
     for page in ("/lm", "/lm/api/openapi.json", "/lm/api/models/cars/prototype"):
         assert client.get(page).status_code == 200
     text = live_file(folder, "MODEL_CARD.md", "cars").read_text()

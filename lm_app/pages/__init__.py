@@ -1,0 +1,1 @@
+"""What the pages show: a module for each section of the main page, and what they share."""
