@@ -367,3 +367,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def times(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.glob("part-*")}
+
+
+def test_servers_import_nothing_of_it() -> None:
+    script = (
+        "import django; django.setup(); import ml_api.urls, sys; "
+        "sys.exit(bool({'dask', 'distributed', 'pyarrow', 'lm_app.scale'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
