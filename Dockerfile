@@ -17,11 +17,14 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends r-base-dev python3-dev python3-pip
 COPY requirements.txt .
 # For Redis, Application Insights and OpenTelemetry collectors; without the settings that name one, nothing of it is imported.
-COPY contrib/requirements-redis.txt contrib/requirements-traces.txt contrib/
+# For data that are larger than memory, 200 MB more, where --build-arg SCALE=1 asks for it: docs/scale.md.
+COPY contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt contrib/
+ARG SCALE
 # RPY2_CFFI_MODE=API: without it, rpy2 that can't compile falls back to a slower way in silence.
 RUN python3 -m venv --without-pip .venv \
     && RPY2_CFFI_MODE=API pip --python .venv/bin/python install --no-cache-dir -r requirements.txt \
-        -r contrib/requirements-redis.txt -r contrib/requirements-traces.txt
+        -r contrib/requirements-redis.txt -r contrib/requirements-traces.txt \
+        ${SCALE:+-r contrib/requirements-scale.txt}
 COPY . .
 RUN find lm_app/static -type f -exec gzip -9 -n -k {} +
 # Models are signed by a key of this build, which nobody has afterwards, or by yours: --secret id=env,src=.env. Only the

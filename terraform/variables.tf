@@ -328,3 +328,22 @@ variable "prediction_log_days" {
     error_message = "prediction_log_days is set, but there is no prediction_log_share: set that, or remove prediction_log_days."
   }
 }
+
+variable "cluster" {
+  description = "Print the commands that start and end a Dask cluster on Azure Container Instances for data that are larger than memory, on models_share, where the data are, too: how many workers, and the cores and GB of each. Nothing of it costs before it is started. null: none."
+  type        = object({ workers = number, cpu = optional(number, 1), memory = optional(number, 2) })
+  default     = null
+
+  validation {
+    condition     = var.cluster == null || (try(var.cluster.workers, 0) >= 1 && try(var.cluster.workers, 0) <= 100 && floor(try(var.cluster.workers, 0)) == try(var.cluster.workers, 0))
+    error_message = "cluster: workers is not a whole number from 1 to 100, so many container groups as Azure lets a subscription have in a region."
+  }
+  validation {
+    condition     = var.cluster == null || (contains([1, 2, 4], try(var.cluster.cpu, 1)) && try(var.cluster.memory, 2) >= 1 && try(var.cluster.memory, 2) <= 16)
+    error_message = "cluster: cpu is not 1, 2 or 4, or memory is not from 1 to 16 (GB)."
+  }
+  validation {
+    condition     = var.cluster == null || var.models_share != null
+    error_message = "cluster is set, but there is no models_share, on which all workers see the data: set that, or remove cluster."
+  }
+}

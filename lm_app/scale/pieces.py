@@ -27,7 +27,7 @@ from lm_app.errors import DataError, Fault
 
 Kind = Literal["number", "text", "logical", "date", "datetime"]
 KINDS: dict[str, Kind] = {"double": "number", "integer": "number"}
-SAMPLE_BYTES = 1 << 20
+SAMPLE_BYTES = 1 << 18
 WRITE_PARQUET = "write the data as Parquet"
 TEXTS = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 CONVERTED: dict[Kind, Any] = {
@@ -249,17 +249,20 @@ def _read_sample(sample: bytes, asked: _Asked) -> _Sample:
         names = unique(given)
         columns = [Column(name, "logical", array("i")) for name in names if name]
     else:
-        table, pointed = (read_table(sample, **{**asked._asdict(), "dec": dec}) for dec in (asked.dec, "."))
+        table = read_table(sample, **asked._asdict())
         columns = list(table.columns.values())
-        as_pointed = asked.dec == "." or [column.type for column in pointed.columns.values()] == [
-            c.type for c in columns
-        ]
-        mark = "." if as_pointed else ","
+        mark = "." if text.sep == "," and not asked.dec else asked.dec or _mark(sample, asked, columns)
         given = align(rows[0], rows[1 : CHUNK_ROWS + 1]) or rows[0]
         names = unique([table.row_names or given[0], *given[1:]])
         names = [name if name in table.columns else "" for name in names]
     form = Format(tuple(names), text.sep, mark, text.encoding, asked.na, asked.factors)
     return _Sample(text, form, given, columns, len(rows) - 1)
+
+
+def _mark(sample: bytes, asked: _Asked, columns: Sequence[Column]) -> str:
+    """Find out the decimal mark: a point, unless columns are numbers only by commas."""
+    pointed = read_table(sample, **{**asked._asdict(), "dec": "."}).columns.values()
+    return "." if [column.type for column in pointed] == [column.type for column in columns] else ","
 
 
 def _kind_of_text(column: Column) -> Kind | None:

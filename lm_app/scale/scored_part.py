@@ -232,12 +232,14 @@ def _write(job: Job, piece: Piece, table: Any) -> None:
 
 
 def _as_r_writes(table: Any) -> Any:
-    """Spell what is no finite number as R reads it, such as Inf."""
+    """Spell what R's read.csv() would else take for texts: TRUE and FALSE, NaN, Inf and -Inf."""
     for position, name in enumerate(table.column_names):
         column = table[name]
-        if types.is_floating(column.type) and not compute.all(compute.is_finite(column)).as_py():
-            texts = column.cast(pyarrow.string())
+        if types.is_boolean(column.type):
+            column = compute.if_else(column, "TRUE", "FALSE")
+        elif types.is_floating(column.type) and not compute.all(compute.is_finite(column)).as_py():
+            column = column.cast(pyarrow.string())
             for arrow, r in (("nan", "NaN"), ("inf", "Inf"), ("-inf", "-Inf")):
-                texts = compute.if_else(compute.equal(texts, arrow), r, texts)
-            table = table.set_column(position, name, texts)
+                column = compute.if_else(compute.equal(column, arrow), r, column)
+        table = table.set_column(position, name, column)
     return table

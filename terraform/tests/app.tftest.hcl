@@ -353,3 +353,27 @@ run "names_in_all_of_azure_are_short_and_their_own" {
     error_message = "${azurerm_key_vault.app.name} is not a name for a vault"
   }
 }
+
+run "a_cluster_is_commands_only" {
+  variables {
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+    cluster          = { workers = 3, cpu = 2 }
+  }
+  assert {
+    condition     = join(" ", keys(output.commands)) == "ask end_cluster logs start_scheduler start_workers upload_models use_cluster"
+    error_message = "not the commands that start, use and end a cluster"
+  }
+  assert {
+    condition     = alltrue([for name in ["start_scheduler", "start_workers"] : strcontains(output.commands[name], " --vnet vnet-my-app --subnet cluster ") && !strcontains(output.commands[name], "--ip-address Public")])
+    error_message = "the cluster can be reached from elsewhere"
+  }
+  assert {
+    condition     = strcontains(output.commands.start_scheduler, "dask scheduler --protocol tls") && strcontains(output.commands.start_workers, "seq 3") && strcontains(output.commands.start_workers, "--nworkers 2 --nthreads 1")
+    error_message = "not TLS, or not the workers that were asked"
+  }
+  assert {
+    condition     = !strcontains(join(" ", values(output.commands)), "a-key")
+    error_message = "a secret in the output"
+  }
+}

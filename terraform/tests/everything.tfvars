@@ -16,3 +16,4 @@ entra_secret             = "a-secret"
 prediction_log_share     = { account = "mymodels", name = "predictions" }
 prediction_log_share_key = "a-key"
 prediction_log_days      = 30
+cluster                  = { workers = 4 }

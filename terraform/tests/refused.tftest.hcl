@@ -349,3 +349,31 @@ run "days_of_no_prediction_log" {
   }
   expect_failures = [var.prediction_log_days]
 }
+
+run "a_cluster_without_data" {
+  command = plan
+  variables {
+    cluster = { workers = 2 }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "a_cluster_of_half_workers" {
+  command = plan
+  variables {
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+    cluster          = { workers = 1.5 }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "a_cluster_of_no_memory" {
+  command = plan
+  variables {
+    models_share     = { account = "mymodels", name = "models" }
+    models_share_key = "a-key"
+    cluster          = { workers = 1, memory = 0 }
+  }
+  expect_failures = [var.cluster]
+}

@@ -66,6 +66,9 @@ def imports(file: str) -> Iterator[str]:
 ALLOWED = {
     "rpy2": ("lm_app/engine/", "tests/", "benchmarks/"),
     "lm_app.training": ("lm_app/training/", "scripts/", "tests/", "benchmarks/"),
+    "lm_app.scale": ("lm_app/scale/", "lm_app/training/", "scripts/", "tests/", "benchmarks/"),
+    "dask": ("lm_app/scale/", "tests/scale/"),
+    "distributed": ("lm_app/scale/", "tests/scale/"),
     "ml_api": ("ml_api/", "scripts/make_key.py", "gunicorn.conf.py", "tests/", "benchmarks/"),
 }
 """What may be imported where only."""

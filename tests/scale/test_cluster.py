@@ -82,8 +82,8 @@ def test_a_cluster_elsewhere_gives_the_same(elsewhere: str, pieces: list[Piece])
 
 def certificates(folder: Path) -> Path:
     """Make them as docs/scale.md does; gives the file of Dask's settings that names them."""
-    made, settings = re.findall(r"```(?:console|yaml)\n(.*?)```", PAGE, re.DOTALL)[:2]
-    (openssl,) = re.findall(r"^\$ (openssl .*)", made, re.MULTILINE)
+    (openssl,) = re.findall(r"^\$ (openssl .*)", PAGE, re.MULTILINE)
+    (settings,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     subprocess.run(shlex.split(openssl), cwd=folder, check=True, capture_output=True)
     file = folder / "dask.yaml"
     file.write_text(settings.replace("/certs", str(folder)))
@@ -96,8 +96,12 @@ def test_others_are_reached_by_tls_and_must_have_the_same_software(
     settings, port = certificates(tmp_path), free_port()
     address = f"tls://127.0.0.1:{port}"
     other = tmp_path / "other"
-    shutil.copytree(ROOT / "lm_app", other / "lm_app")
-    shutil.copytree(ROOT / "tests" / "scale", other / "tests" / "scale")
+    (other / "lm_app").mkdir(parents=True)
+    (other / "tests").symlink_to(ROOT / "tests")
+    for path in (ROOT / "lm_app").iterdir():
+        (other / "lm_app" / path.name).symlink_to(path)
+    (other / "lm_app" / "R").unlink()
+    shutil.copytree(ROOT / "lm_app" / "R", other / "lm_app" / "R")
     with (other / "lm_app" / "R" / "fit.R").open("a") as file:
         file.write("# another version\n")
     logs = tmp_path / "scheduler.log", tmp_path / "worker.log"

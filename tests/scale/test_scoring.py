@@ -141,13 +141,10 @@ def test_csv_has_the_servers_bits(score: Score, client: Client, tmp_path: Path, 
         text = text.replace(",", ";").replace(".", ",")
     expected = asked(client, "many", text, "text/csv")
     (tmp_path / "new.csv").write_text(text)
-    folder = score(
-        "many", "--interval", "prediction", "--columns", "id,kind,x", "--part-size", "20K", "--format", "csv"
-    )
-    assert (
-        f"10 rows have no prediction, the first: line 102 of {tmp_path}/new.csv: x is missing;"
-        in capsys.readouterr().out
-    )
+    of_parts = ["many", "--part-size", "20K"]
+    folder = score(*of_parts, "--interval", "prediction", "--columns", "id,kind,x", "--format", "csv")
+    first = f"line 102 of {tmp_path}/new.csv: x is missing;"
+    assert f"10 rows have no prediction, the first: {first}" in capsys.readouterr().out
     assert len(list(folder.glob("part-*.csv"))) > 4
     in_r = f"""
         parts <- lapply(Sys.glob("{folder}/part-*.csv"), read.csv, colClasses = c(id = "character"))
@@ -313,7 +310,7 @@ def test_a_part_that_cannot_be_done_is_one_line(score: Score, tmp_path: Path, ca
 
 
 def test_ctrl_c_and_a_killed_worker_leave_whole_files(models: Path, score: Score, tmp_path: Path) -> None:
-    write_csv(tmp_path / "new.csv", rows(20_000, seed=5))
+    write_csv(tmp_path / "new.csv", rows(6000, seed=5))
     words, here = ["many", "--part-size", "8K", "--interval", "prediction"], tmp_path / "here"
     command = [sys.executable, "manage.py", "runscript", "score_lm", *words, "--workers", "2"]
     command[5:5] = [str(tmp_path / "new.csv"), str(here)]
@@ -341,7 +338,7 @@ def test_ctrl_c_and_a_killed_worker_leave_whole_files(models: Path, score: Score
     _, error = interrupted.communicate(timeout=60)
     assert error == f"score_lm: interrupted; the same command goes on where it was, in {here}\n"
     assert interrupted.returncode == 130
-    assert all("spawn" not in " ".join(process.cmdline()) for process in in_session(interrupted.pid))
+    assert not any(map(is_worker, in_session(interrupted.pid)))
     done = len(list(here.glob("part-*")))
     going_on = start()
     wait_for_more_than(done, going_on)
@@ -352,11 +349,12 @@ def test_ctrl_c_and_a_killed_worker_leave_whole_files(models: Path, score: Score
     assert f"{done} parts were there already" in out
     elsewhere = score(*words)
     assert contents(here) == contents(elsewhere)
-    assert len(contents(here)) > 100
+    assert len(contents(here)) > 40
 
 
 def in_session(session: int) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if os.getsid(process.pid) == session]
+    of_session = [process for process in psutil.process_iter() if os.getsid(process.pid) == session]
+    return [process for process in of_session if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def is_worker(process: psutil.Process) -> bool:
@@ -369,3 +367,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def times(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.glob("part-*")}
+
+
+def test_servers_import_nothing_of_it() -> None:
+    script = (
+        "import django; django.setup(); import ml_api.urls, sys; "
+        "sys.exit(bool({'dask', 'distributed', 'pyarrow', 'lm_app.scale'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
