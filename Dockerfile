@@ -14,7 +14,7 @@ ENV PATH=/app/.venv/bin:$PATH \
 FROM runtime AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends r-base-dev python3-dev python3-pip
+    && apt-get install -y --no-install-recommends r-base-dev r-cran-svglite python3-dev python3-pip
 COPY requirements.txt .
 # For Redis, Application Insights and OpenTelemetry collectors; without the settings that name one, nothing of it is imported.
 # For data that are larger than memory, 200 MB more, where --build-arg SCALE=1 asks for it: docs/scale.md.

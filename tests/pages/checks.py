@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-DESK, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
+DESK, PHONE = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=740)
 
 TOO_WIDE = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
     .filter(each => each.getBoundingClientRect().right > innerWidth).map(each => each.outerHTML.slice(0, 200))"""
