@@ -38,7 +38,7 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
 
 # What can't be deployed -----------------------------------------------------------------------
 
-.refuse <- function(...) stop("deploy_lm: ", ..., call. = FALSE)
+.refuse <- function(...) .stop("deploy_lm: ", ...)
 
 .other_models <- c(
   aovlist = "an aov() with Error() strata; fit lm() with the stratum as a term",
@@ -53,9 +53,11 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
   lmerMod = "a mixed model; fit lm() with the group as a term"
 )
 
+.stop <- function(...) stop(..., call. = FALSE)
+
 .check_text <- function(value, what) {
   if (!is.character(value) || length(value) != 1 || is.na(value) || !nzchar(value)) {
-    stop(what, " must be one text", call. = FALSE)
+    .stop(what, " must be one text")
   }
 }
 
@@ -764,20 +766,13 @@ deploy_lm <- function(fit, name, to = "extra_files", title = name, data = TRUE) 
 lm_at <- function(url, model, key = Sys.getenv("LM_API_KEY"), timeout = 60) {
   for (package in c("curl", "jsonlite")) {
     if (!requireNamespace(package, quietly = TRUE)) {
-      stop(
-        "lm_at() needs the package ",
-        package,
-        ": install.packages(\"",
-        package,
-        "\")",
-        call. = FALSE
-      )
+      .stop("lm_at() needs the package ", package, ": install.packages(\"", package, "\")")
     }
   }
   .check_text(url, "url")
   .check_text(model, "model")
   if (!grepl("^https?://", url)) {
-    stop("url is '", url, "'; it must begin with http:// or https://", call. = FALSE)
+    .stop("url is '", url, "'; it must begin with http:// or https://")
   }
   if (!identical(key, "")) {
     .check_text(key, "key")
@@ -814,7 +809,7 @@ predict.lm_at <- function(
   ...
 ) {
   if (...length() > 0) {
-    stop("the server's predict has no argument '", c(...names(), "")[1], "'", call. = FALSE)
+    .stop("the server's predict has no argument '", c(...names(), "")[1], "'")
   }
   interval <- match.arg(interval)
   type <- match.arg(type)
@@ -847,19 +842,18 @@ predict.lm_at <- function(
       )
     }
   }
-  stop(
-    "model '",
-    object$model,
-    "' had another version in each of ",
-    .most_tries,
-    " tries",
-    call. = FALSE
-  )
+  .stop("model '", object$model, "' had another version in each of ", .most_tries, " tries")
 }
 
 coef.lm_at <- function(object, ...) .column_of(.card(object), "estimate")
 
-formula.lm_at <- function(x, ...) as.formula(str2lang(.card(x)$formula), globalenv())
+formula.lm_at <- function(x, ...) {
+  formula <- str2lang(.card(x)$formula)
+  if (!is.call(formula) || !identical(formula[[1]], quote(`~`))) {
+    .stop(x$url, ": the formula of model '", x$model, "' is none") # as.formula() would run it
+  }
+  structure(formula, class = "formula", .Environment = globalenv())
+}
 
 nobs.lm_at <- function(object, ...) .card(object)$n
 
@@ -930,7 +924,7 @@ print.lm_at <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
 #' @param model What lm_at() returned.
 #' @return A data frame, the newest version first.
 versions <- function(model) {
-  .json_at(model, "/versions")
+  .json_at(model, "/versions", simplifyDataFrame = TRUE)
 }
 
 # Rows -----------------------------------------------------------------------------------------
@@ -938,18 +932,12 @@ versions <- function(model) {
 # A list: `columns`, as the server reads them, and `names` of the rows.
 .rows_of <- function(newdata, predictors) {
   if (!is.data.frame(newdata)) {
-    stop("newdata must be a data frame", call. = FALSE)
+    .stop("newdata must be a data frame")
   }
   names <- vapply(predictors, function(predictor) predictor$name, "")
   missing <- setdiff(names, names(newdata))
   if (length(missing) > 0) {
-    stop(
-      "newdata lacks ",
-      toString(missing),
-      "; the predictors are: ",
-      toString(names),
-      call. = FALSE
-    )
+    .stop("newdata lacks ", toString(missing), "; the predictors are: ", toString(names))
   }
   columns <- lapply(predictors, function(predictor) .as_sent(newdata[[predictor$name]], predictor))
   list(columns = setNames(columns, names), names = row.names(newdata))
@@ -965,7 +953,7 @@ versions <- function(model) {
     date = inherits(values, "Date"),
     datetime = inherits(values, "POSIXt")
   )
-  refuse <- function(...) stop("'", predictor$name, "' ", ..., call. = FALSE)
+  refuse <- function(...) .stop("'", predictor$name, "' ", ...)
   if (all(is.na(values))) {
     return(rep(NA, length(values)))
   }
@@ -998,12 +986,7 @@ versions <- function(model) {
     values <- if (key %in% there) .key(at, key)
     if (is.null(values) || is.list(values)) {
       # a summary, of many
-      stop(
-        "the server does not tell all data of model '",
-        at$model,
-        "'; hand over newdata",
-        call. = FALSE
-      )
+      .stop("the server does not tell all data of model '", at$model, "'; hand over newdata")
     }
     values
   })
@@ -1026,10 +1009,8 @@ versions <- function(model) {
   left <- seq_len(max(1, count)) # any row tells the rest
   size <- .rows_at_once
   parts <- list()
-  if (progress && count > size) {
-    bar <- txtProgressBar(max = count, style = 3)
-    on.exit(close(bar))
-  }
+  bar <- if (progress && count > size) txtProgressBar(max = count, style = 3)
+  on.exit(if (!is.null(bar)) close(bar))
   while (length(left) > 0) {
     now <- head(left, size)
     answer <- .ask(at, path, .body_of(columns, now), may_be_large = length(now) > 1)
@@ -1044,7 +1025,7 @@ versions <- function(model) {
     }
     parts <- c(parts, list(answer))
     left <- left[-seq_along(now)]
-    if (progress && count > .rows_at_once) {
+    if (!is.null(bar)) {
       setTxtProgressBar(bar, count - length(left))
     }
   }
@@ -1130,7 +1111,7 @@ versions <- function(model) {
     Sys.sleep(wait)
   }
   if (answer$status_code != 200 && !(may_be_large && answer$status_code == 413)) {
-    stop(at$url, ": ", .words_of(answer), call. = FALSE)
+    .stop(at$url, ": ", .words_of(answer))
   }
   answer
 }
@@ -1149,13 +1130,9 @@ versions <- function(model) {
   }
   answer <- tryCatch(
     curl::curl_fetch_memory(url, handle),
-    error = function(e) stop(at$url, " does not answer: ", conditionMessage(e), call. = FALSE)
+    error = function(e) .stop(at$url, " does not answer: ", conditionMessage(e))
   )
-  lines <- curl::parse_headers(answer$headers)
-  parts <- regmatches(lines, regexpr(":", lines), invert = TRUE)
-  parts <- parts[lengths(parts) == 2]
-  values <- lapply(parts, function(part) trimws(part[2]))
-  answer$headers <- setNames(values, vapply(parts, function(part) tolower(part[1]), ""))
+  answer$headers <- curl::parse_headers_list(answer$headers)
   answer
 }
 
@@ -1169,7 +1146,7 @@ versions <- function(model) {
 # What the server says is wrong.
 .words_of <- function(answer) {
   text <- .text_in(answer)
-  detail <- tryCatch(jsonlite::fromJSON(text)$detail, error = function(e) NULL)
+  detail <- tryCatch(jsonlite::parse_json(text)$detail, error = function(e) NULL)
   location <- answer$headers[["location"]]
   words <- if (is.character(detail)) {
     detail
@@ -1187,21 +1164,21 @@ versions <- function(model) {
   text
 }
 
-# The JSON at a path.
-.json_at <- function(at, path, ...) {
+# The JSON at a path. fromJSON() would fetch what an answer names.
+.json_at <- function(at, path, simplifyDataFrame = FALSE) {
   text <- .text_in(.ask(at, path))
   tryCatch(
-    jsonlite::fromJSON(text, ...),
-    error = function(e) stop(at$url, ": the answer is no JSON; is it the right URL?", call. = FALSE)
+    jsonlite::parse_json(text, simplifyVector = TRUE, simplifyDataFrame = simplifyDataFrame),
+    error = function(e) .stop(at$url, ": the answer is no JSON; is it the right URL?")
   )
 }
 
 .key <- function(at, name) {
-  .json_at(at, paste0("/key/", curl::curl_escape(name)), simplifyDataFrame = FALSE)
+  .json_at(at, paste0("/key/", curl::curl_escape(name)))
 }
 
 .card <- function(at) {
-  card <- .json_at(at, "", simplifyDataFrame = FALSE)
+  card <- .json_at(at, "")
   card$rank <- sum(!is.na(.column_of(card, "estimate")))
   card
 }
@@ -1225,7 +1202,8 @@ versions <- function(model) {
 
 .numbers_in <- function(texts) {
   texts <- sub("^([A-Za-z-]+)$", "\"\\1\"", sub("^TRUE$", "1", sub("^FALSE$", "0", texts)))
-  as.numeric(jsonlite::fromJSON(paste0("[", paste(texts, collapse = ","), "]")))
+  text <- paste0("[", paste(texts, collapse = ","), "]")
+  as.numeric(jsonlite::parse_json(text, simplifyVector = TRUE))
 }
 
 # As predict.lm() -----------------------------------------------------------------------------

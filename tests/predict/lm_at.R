@@ -64,6 +64,7 @@ outcome_of("new", function() predict_at("/new", 20000))
 outcome_of("outside", function() {
   predict(lm_at(paste0(url, "/well"), "cars"), data.frame(speed = 24:31))
 })
+outcome_of("no-formula", function() formula(lm_at(paste0(url, "/no-formula"), "cars")))
 outcome_of("key", function() {
   lm_at(paste0(url, "/key-by-argument"), "cars", key = "lm_alice_1")
   Sys.setenv(LM_API_KEY = "lm_bob_2")

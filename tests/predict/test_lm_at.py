@@ -50,7 +50,9 @@ class Answers(BaseHTTPRequestHandler):
         elif kind == "moved":
             self.answer(301, "", "text/html", Location="https://models.example.org/")
         elif kind == "no-json":
-            self.answer(200, "It works!", "text/html")
+            self.answer(200, f"http://{self.headers['Host']}/fetched", "text/html")
+        elif kind == "no-formula":
+            self.answer(200, json.dumps({**CARD, "version": "A", "formula": "file.create('ran')"}))
         else:
             is_new = kind == "new" and self.asked[kind, "predict"] > 1
             self.answer(200, json.dumps({**CARD, "version": "B" if is_new else "A"}))
@@ -114,12 +116,19 @@ def outcomes() -> Iterator[dict[str, Any]]:
         ("page", ": <html> <h1>Bad Gateway</h1> (HTTP 502)"),
         ("moved", ": it has moved to https://models.example.org/ (HTTP 301)"),
         ("no-json", ": the answer is no JSON"),
+        ("no-formula", ": the formula of model 'cars' is none"),
         ("always-new", "model 'cars' had another version in each of 5 tries"),
     ],
 )
 def test_the_servers_words_become_an_error(outcomes: dict[str, Any], kind: str, error: str) -> None:
     assert error in outcomes[kind]["error"]
     assert "\n" not in outcomes[kind]["error"]
+
+
+def test_nothing_that_a_server_answers_is_run_or_fetched(outcomes: dict[str, Any]) -> None:
+    assert outcomes["no-formula"]["error"]
+    assert not (ROOT / "ran").exists()
+    assert Answers.asked["fetched", "card"] == 0
 
 
 def test_a_busy_server_is_asked_again_as_it_says(outcomes: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ answers_of <- function(model, rows, briefly = FALSE) {
       coef = coef(model),
       confint = suppressWarnings(confint(model, level = 0.9)),
       nobs = nobs(model),
+      formula = formula(model),
       summary = summary[intersect(told, names(summary))]
     )
   )
