@@ -8,25 +8,24 @@ most_points <- 2000
 #' A plot that can't be drawn, as that of residuals which are all 0, is told and left out.
 #'
 #' @param model An lm.
-#' @param data Its columns.
+#' @param plotted What plotted() tells of its rows.
 #' @param folder Where the files are written.
-write_plots <- function(model, data, folder) {
-  rows <- thin(seq_len(nrow(data)), most_points)
+write_plots <- function(model, plotted, folder) {
   write_svg(folder, "fit", function() {
-    line <- fitted_line(model, data)
+    line <- fitted_line(model, plotted$ends)
     if (is.null(line)) {
-      plot_fitted(model, data, rows)
+      plot_fitted(model, plotted)
     } else {
-      plot_line(line, model, data, rows)
+      plot_line(line, model, plotted)
     }
   })
-  if (is_exact(model)) {
+  if (plotted$is_exact) {
     warning("the fit is exact: there are no residuals to draw", call. = FALSE)
     return(invisible())
   }
-  if (length(rows) < nrow(data)) {
+  if (nrow(plotted$data) < plotted$rows) {
     # plot.lm() draws every point; these are too few for the rarer levels, now and then
-    model <- tryCatch(refit(model, data[rows, , drop = FALSE]), error = function(e) model)
+    model <- tryCatch(refit(model, plotted$data), error = function(e) model)
   }
   numbers <- c(
     residuals_vs_fitted = 1,
@@ -40,6 +39,24 @@ write_plots <- function(model, data, folder) {
       suppressWarnings(plot(model, which = numbers[[name]], sub.caption = ""))
     })
   }
+}
+
+#' Take what is drawn of the rows of a fit
+#'
+#' @param model An lm.
+#' @param data Its columns.
+#' @return A list. `data`, `fitted`: at most 2000 of the rows; `rows`: how many there are; `ends`: rows
+#'   with both ends of every range; `response`: its range; `is_exact`: are there no residuals?
+plotted <- function(model, data) {
+  rows <- thin(seq_len(nrow(data)), most_points)
+  list(
+    data = rows_of(data, rows),
+    fitted = fitted(model)[rows],
+    rows = nrow(data),
+    ends = data,
+    response = range(response_values(model, data), finite = TRUE),
+    is_exact = all(weighted.residuals(model) == 0)
+  )
 }
 
 write_svg <- function(folder, name, draw) {
@@ -59,8 +76,6 @@ write_svg <- function(folder, name, draw) {
     warning("plot ", name, " can't be drawn: ", conditionMessage(failed), call. = FALSE)
   }
 }
-
-is_exact <- function(model) all(weighted.residuals(model) == 0)
 
 # The same formula and weights, fitted to other data.
 refit <- function(model, data) {
@@ -96,15 +111,14 @@ fitted_line <- function(model, data) {
 
 # The response as the formula has it, such as log(time), against the predictor: fit, confidence
 # and prediction band.
-plot_line <- function(line, model, data, rows) {
+plot_line <- function(line, model, plotted) {
   name <- predictors(model)
-  y <- response_values(model, data)
   plot(
-    data[[name]][rows],
-    y[rows],
+    plotted$data[[name]],
+    response_values(model, plotted$data),
     xlab = name,
     ylab = response_label(model),
-    ylim = range(y, line$bands[, 4:5], finite = TRUE),
+    ylim = range(plotted$response, line$bands[, 4:5], finite = TRUE),
     pch = 19
   )
   matlines(line$x, line$bands, lty = c(1, 2, 2, 3, 3), col = c(4, 4, 4, 2, 2))
@@ -112,10 +126,10 @@ plot_line <- function(line, model, data, rows) {
   legend("topleft", meanings, lty = 1:3, col = c(4, 4, 2), bty = "n")
 }
 
-plot_fitted <- function(model, data, rows) {
+plot_fitted <- function(model, plotted) {
   plot(
-    fitted(model)[rows],
-    response_values(model, data)[rows],
+    plotted$fitted,
+    response_values(model, plotted$data),
     pch = 19,
     xlab = "fitted",
     ylab = paste("observed", response_label(model))

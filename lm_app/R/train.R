@@ -64,7 +64,8 @@ train <- function(
   fit$model <- columns <- NULL
   release_memory(nrow(model_data))
   trained <- strip_for_prediction(model, model_data, means)
-  check_rows_stand_alone(trained, model, model_data)
+  picked <- thin(seq_len(nrow(model_data)), 10)
+  check_rows_stand_alone(trained, model_data, picked, unname(fitted(model)))
   origin <- if (!is.null(fitted)) {
     paste("fitted in", check_reproduced(trained, fitted), "when fitted again here from its data")
   }
@@ -76,11 +77,12 @@ train <- function(
   leverages <- hatvalues(model)
   warn_of_leverages(leverages, fit$rows[counted(model)])
   release_memory(nrow(model_data))
-  info <- describe(model, model_summary, leverages, printed, model_data, request, fit)
+  measured <- measure(model, leverages, model_data, request, fit$rows)
+  info <- describe(model, model_summary, measured, printed, model_data, request, fit)
   info$origin <- origin
   if (!is.null(plots)) {
     message("drawing")
-    write_plots(model, model_data, plots)
+    write_plots(model, plotted(model, model_data), plots)
   }
   is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
   list(
