@@ -222,16 +222,20 @@ compare_press_rmse <- function(
   }
   common <- errors[names(errors) %in% rows]
   if (length(common) < length(rows)) {
-    warning(
-      "the live version's formula can be compared on ",
-      length(common),
-      " of these ",
-      length(rows),
-      " rows only",
-      call. = FALSE
-    )
+    warn_of_common_rows(length(common), length(rows))
   }
   root_mean_square(common)
+}
+
+warn_of_common_rows <- function(common, rows) {
+  warning(
+    "the live version's formula can be compared on ",
+    common,
+    " of these ",
+    rows,
+    " rows only",
+    call. = FALSE
+  )
 }
 # The lm with what predict.lm() reads, intervals included: some KB, whatever the number of
 # observations. It needs R of the QR decomposition (its first rows), the residual sum of squares
