@@ -41,13 +41,13 @@ contrast_faults <- function(request) {
   )
 }
 
-undeclared_levels <- function(values, declared, name) {
+undeclared_levels <- function(values, declared, name, rows = seq_along(values)) {
   first_rows <- !duplicated(values) & !is.na(values)
   unknown <- which(first_rows & !as.character(values) %in% declared)
   if (length(declared) == 0 || length(unknown) == 0) {
     return(NULL)
   }
-  texts <- some(sprintf("'%s' (row %d)", values[unknown], unknown))
+  texts <- some(sprintf("'%s' (row %d)", values[unknown], rows[unknown]))
   verb <- if (length(unknown) == 1) " is" else " are"
   paste0("column '", name, "': ", texts, verb, " not among its levels ", toString(declared))
 }
@@ -141,7 +141,12 @@ weight_faults <- function(expression, data, in_subset) {
   values[!in_subset] <- NA
   bad <- which(values < 0 | is.infinite(values))
   if (length(bad) > 0) {
-    paste0(what, ": ", rows_text(bad, values[bad]), "; a weight is finite and not negative")
+    paste0(
+      what,
+      ": ",
+      rows_text(attr(data, "row.names")[bad], values[bad]),
+      "; a weight is finite and not negative"
+    )
   }
 }
 

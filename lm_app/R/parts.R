@@ -101,24 +101,27 @@ plan_fit <- function(request, stepwise = "none") {
 #' Do one part of a pass
 #'
 #' @param job A job, as for_workers() leaves it.
-#' @param place A list: `where`, the part's name in messages; `read`, `used`, `counted`: how many of
-#'   such rows the parts before it have.
+#' @param place A list: `where`, the name of the part's file, and `before`, how many of its rows come
+#'   before, for messages; `read`, `used`, `counted`: how many such rows the parts before it have.
 #' @param columns The columns as data_frame() takes them.
-#' @return A list by fit; NULL for a part without rows. Refuses with one line.
+#' @return A list by fit, beside it the numbers of rows (`parts`) and what concerns the columns
+#'   (`data`). Refuses with one line.
 part_of_pass <- function(job, place, columns) {
   telling_where(place$where, {
-    data <- as_part(columns, job)
+    data <- as_part(columns, job, place$before)
     if (nrow(data) == 0) {
-      return(NULL)
+      return(list(parts = rows_of_part(0, 0, 0)))
     }
-    of_data <- if (is.null(job$kinds)) list(data = scan_data(columns, data, job, place$where))
+    of_data <- if (is.null(job$kinds)) list(data = scan_data(columns, data, job))
     place$is_common <- if (job$pass == "rest") rows_used(job$fits$main, data)
-    c(
-      of_data,
-      each_fit(job, function(fit, name) get(paste0("part_", job$pass))(fit, data, place))
-    )
+    fits <- each_fit(job, function(fit, name) {
+      get(paste0("part_", job$pass))(fit, data, place)
+    })
+    c(list(parts = fits$main$parts), of_data, fits)
   })
 }
+
+rows_of_part <- function(read, used, counted) cbind(read = read, used = used, counted = counted)
 
 #' Merge what parts of a pass returned
 #'
@@ -126,21 +129,20 @@ part_of_pass <- function(job, place, columns) {
 #' @param values A list of what that or this function returned, in the order of the parts.
 #' @return One such value.
 merge_parts <- function(job, values) {
-  values <- Filter(Negate(is.null), values)
+  parts <- do.call(rbind, lapply(values, `[[`, "parts"))
+  values <- Filter(function(value) any(names(value) != "parts"), values)
   if (length(values) == 0) {
-    return(NULL)
+    return(list(parts = parts))
   }
   of_data <- if (is.null(job$kinds)) list(data = merge_data(lapply(values, `[[`, "data"), job))
-  c(
-    of_data,
-    each_fit(job, function(fit, name) {
-      of_fit <- lapply(values, `[[`, name)
-      # NULL: a part of the live version's fit was refused
-      if (!any(vapply(of_fit, is.null, TRUE))) {
-        get(paste0("merge_", job$pass))(fit, of_fit)
-      }
-    })
-  )
+  fits <- each_fit(job, function(fit, name) {
+    of_fit <- lapply(values, `[[`, name)
+    # NULL: a part of the live version's fit was refused
+    if (!any(vapply(of_fit, is.null, TRUE))) {
+      get(paste0("merge_", job$pass))(fit, of_fit)
+    }
+  })
+  c(list(parts = parts), of_data, fits)
 }
 
 #' Go on after a pass
@@ -149,8 +151,11 @@ merge_parts <- function(job, values) {
 #' @param merged What merge_parts() made of all parts.
 #' @return The job, whose `pass` is the next one to make.
 after_pass <- function(job, merged) {
-  if (is.null(merged)) {
+  if (all(names(merged) == "parts")) {
     refuse("the data have no rows")
+  }
+  if (job$pass == "scan") {
+    job$parts <- merged$parts
   }
   if (is.null(job$kinds)) {
     job <- after_data(job, merged$data)
@@ -190,12 +195,23 @@ each_fit <- function(job, f) {
   )
 }
 
+#' Tell how many rows come before each part
+#'
+#' @param job A job.
+#' @param count How many parts there are.
+#' @return A list of their numbers of `read`, `used` and `counted` rows: before the scan, 0.
+rows_before <- function(job, count) {
+  parts <- if (is.null(job$parts)) rows_of_part(numeric(count), 0, 0) else job$parts
+  before <- apply(rbind(0, parts), 2, cumsum)
+  lapply(seq_len(count), function(i) as.list(before[i, ]))
+}
+
 #' Leave of a job what workers need
 #'
 #' @param job A job.
 #' @return The same without what only the steps between the passes need.
 for_workers <- function(job) {
-  job$first <- NULL
+  job$first <- job$parts <- NULL
   job$asked <- job$asked["factors"]
   for (name in names(job$fits)) {
     job$fits[[name]][c("scan", "rest", "gathered")] <- NULL

@@ -22,8 +22,8 @@ finish_parts <- function(job, plots = NULL) {
   text_lines <- capture.output(print(model_summary))[-1]
   printed <- paste(text_lines, collapse = "\n")
   warn_of_leverages(rep(1, length(fit$rest$alone)), fit$rest$alone)
-  fit$steps <- as.character(fit$steps)
-  info <- describe(model, model_summary, measured_parts(fit), printed, data, fit$request, fit)
+  told <- list(left_out = fit$left_out, steps = as.character(fit$steps))
+  info <- describe(model, model_summary, measured_parts(fit), printed, data, fit$request, told)
   if (!is.null(plots)) {
     message("drawing")
     write_plots(model, plotted_parts(fit), plots)
@@ -53,7 +53,7 @@ lm_of_parts <- function(fit) {
     qr = structure(list(qr = fit$r, rank = fit$rank, pivot = fit$pivot), class = "qr"),
     xlevels = fit$xlevels,
     contrasts = fit$contrasts,
-    call = lm_call(request, NULL),
+    call = match.call(lm, lm_call(request, NULL)),
     terms = fit$terms,
     constants = setdiff(all.vars(fit$terms), names(fit$rows$data))
   )
@@ -115,8 +115,8 @@ summarise_parts <- function(fit, model) {
   if (series == "weighted") {
     summary$weights <- c(1, 2) # so that it prints of which residuals these are
   }
-  if (fit$left_out$omitted > 0) {
-    summary$na.action <- structure(seq_len(fit$left_out$omitted), class = "omit")
+  if (fit$deleted > 0 && is.null(fit$steps)) {
+    summary$na.action <- structure(seq_len(fit$deleted), class = "omit")
   }
   structure(summary, class = "summary.lm")
 }

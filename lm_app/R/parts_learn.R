@@ -37,7 +37,13 @@ arguments_of <- function(call) {
 degree_of <- function(call) {
   numbers <- Filter(Negate(is.null), lapply(as.list(call)[-1], constant))
   given <- constant(as.list(call)$degree)
-  if (!is.null(given)) given else if (length(numbers) > 0) numbers[[1]] else 1
+  if (!is.null(given)) {
+    given
+  } else if (length(numbers) > 0) {
+    numbers[[1]]
+  } else {
+    1
+  }
 }
 
 # The center, the scale: is it of the data?
@@ -55,13 +61,14 @@ knot_probabilities <- function(call, name) {
   if (is.null(given$df) || !is.null(given$knots)) {
     return(numeric())
   }
-  lost <- isTRUE(given$intercept) + if (name == "ns") {
-    1
-  } else if (is.null(given$degree)) {
-    3
-  } else {
-    given$degree
-  }
+  lost <- isTRUE(given$intercept) +
+    if (name == "ns") {
+      1
+    } else if (is.null(given$degree)) {
+      3
+    } else {
+      given$degree
+    }
   count <- given$df - lost
   if (count > 0) seq(0, 1, length.out = count + 2)[-c(1, count + 2)] else numeric()
 }

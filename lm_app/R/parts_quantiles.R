@@ -3,17 +3,25 @@
 #' Count numbers, and take their mean, their sum of squares about it, and their ends
 #'
 #' @param x Numbers, or dates.
-#' @param w Their weights, one or one for each.
+#' @param w Their weights, or NULL.
 #' @return Named numbers, which merge_moments() merges (Chan, Golub and LeVeque 1983, The American
 #'   Statistician 37(3), 242-247).
-moments_of <- function(x, w = 1) {
+moments_of <- function(x, w = NULL) {
   x <- as.numeric(x)
   if (length(x) == 0) {
     return(c(n = 0, mean = 0, squares = 0, min = Inf, max = -Inf))
   }
-  n <- if (length(w) == 1) w * length(x) else sum(w)
-  mean <- if (n == 0) 0 else sum(w * x) / n
-  c(n = n, mean = mean, squares = sum(w * (x - mean)^2), min = min(x), max = max(x))
+  n <- if (is.null(w)) length(x) else sum(w)
+  mean <- if (is.null(w)) {
+    mean(x)
+  } else if (n == 0) {
+    0
+  } else {
+    sum(w * x) / n
+  }
+  squares <- (x - mean)^2
+  squares <- sum(if (is.null(w)) squares else w * squares)
+  c(n = n, mean = mean, squares = squares, min = min(x), max = max(x))
 }
 
 merge_moments <- function(all) {
@@ -43,16 +51,17 @@ sketch <- function(x) {
 }
 
 merge_sketches <- function(all) {
+  runs <- add_runs(all)
+  thin_sketch(c(runs, list(error = add_up(all, "error"))))
+}
+
+# Each value once.
+add_runs <- function(all) {
   values <- unlist(lapply(all, `[[`, "values"))
   in_order <- order(values)
-  counts <- unlist(lapply(all, `[[`, "counts"))[in_order]
   runs <- rle(values[in_order])
-  last <- cumsum(runs$lengths)
-  thin_sketch(list(
-    values = runs$values,
-    counts = diff(c(0, cumsum(counts)[last])),
-    error = add_up(all, "error")
-  ))
+  counted <- cumsum(unlist(lapply(all, `[[`, "counts"))[in_order])
+  list(values = runs$values, counts = diff(c(0, counted[cumsum(runs$lengths)])))
 }
 
 thin_sketch <- function(whole) {
@@ -60,11 +69,9 @@ thin_sketch <- function(whole) {
     return(whole)
   }
   share <- sum(whole$counts) / sketch_size
-  list(
-    values = sketched_quantiles(whole, (seq_len(sketch_size) - 0.5) / sketch_size),
-    counts = rep(share, sketch_size),
-    error = whole$error + share / 2
-  )
+  middles <- (seq_len(sketch_size) - 0.5) / sketch_size
+  runs <- rle(sketched_quantiles(whole, middles))
+  list(values = runs$values, counts = runs$lengths * share, error = whole$error + share / 2)
 }
 
 # Values of the data, as of type 1.
@@ -114,15 +121,7 @@ gather <- function(x, intervals) {
 merge_gathered <- function(all) {
   lapply(seq_along(all[[1]]), function(i) {
     of <- lapply(all, `[[`, i)
-    values <- unlist(lapply(of, `[[`, "values"))
-    in_order <- order(values)
-    runs <- rle(values[in_order])
-    counts <- unlist(lapply(of, `[[`, "counts"))[in_order]
-    list(
-      before = add_up(of, "before"),
-      values = runs$values,
-      counts = diff(c(0, cumsum(counts)[cumsum(runs$lengths)]))
-    )
+    c(list(before = add_up(of, "before")), add_runs(of))
   })
 }
 

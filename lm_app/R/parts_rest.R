@@ -16,7 +16,7 @@ residuals_of <- function(fit, design) {
   residuals <- design$y - linear
   series <- list(residuals = residuals, fitted = linear + design$offset)
   if (!is.null(design$w)) {
-    series$weighted <- (sqrt(design$w) * residuals)[design$w > 0]
+    series$weighted <- sqrt(design$w) * residuals
   }
   list(x = x, series = series)
 }
@@ -42,7 +42,7 @@ part_rest <- function(fit, data, place) {
     is_counted <- rep_len(w > 0, length(rows))
     leverages <- (w * rowSums((found$x %*% inverse)^2))[is_counted]
     leverages[leverages > leverage_of_one] <- 1
-    errors <- if (is.null(series$weighted)) series$residuals else series$weighted
+    errors <- if (is.null(series$weighted)) series$residuals else series$weighted[is_counted]
     deleted <- series$residuals[is_counted] / (1 - leverages)
     deleted <- deleted[is_common[rows][is_counted]]
     distances <- (errors / (1 - leverages))^2 * leverages / (dispersion * fit$rank)
@@ -58,7 +58,7 @@ part_rest <- function(fit, data, place) {
       cook = most_distant(numbers[is_counted], distances),
       above = sum(distances > 4 / fit$counts[["counted"]], na.rm = TRUE),
       alone = numbers[is_counted][leverages == 1],
-      model = moments_of(series$fitted, w),
+      model = moments_of(series$fitted, design$w),
       series = lapply(series, moments_of),
       sketches = lapply(series, sketch),
       tested = errors[counted %in% fit$tested],
@@ -81,7 +81,11 @@ merge_rest <- function(fit, values) {
   flat <- function(outer, inner) unlist(lapply(values, function(value) value[[outer]][[inner]]))
   of_series <- function(what, merge) {
     names <- names(values[[1]][[what]])
-    sapply(names, function(name) merge(lapply(values, function(value) value[[what]][[name]])), simplify = FALSE)
+    sapply(
+      names,
+      function(name) merge(lapply(values, function(value) value[[what]][[name]])),
+      simplify = FALSE
+    )
   }
   list(
     press = add_up(values, "press"),

@@ -2,13 +2,15 @@
 # that stand for all.
 
 # The columns of a part in the classes of all parts.
-as_part <- function(columns, job) {
+as_part <- function(columns, job, before) {
   data <- data_frame(columns)
-  for (name in names(job$kinds)) {
-    data[[name]] <- as_kind_of(data[[name]], job$kinds[[name]])
+  attr(data, "row.names") <- as.integer(before) + seq_len(nrow(data))
+  for (name in names(data)) {
+    kind <- if (is.null(job$kinds)) columns[[name]]$type else job$kinds[[name]]
+    data[[name]] <- as_kind_of(data[[name]], kind)
   }
   refuse_all(unlist(lapply(names(job$levels), function(name) {
-    undeclared_levels(data[[name]], job$levels[[name]], name)
+    undeclared_levels(data[[name]], job$levels[[name]], name, attr(data, "row.names"))
   })))
   for (name in names(job$levels)) {
     data[[name]] <- as_factor(data[[name]], job$levels[[name]], name %in% job$ordered)
@@ -16,27 +18,37 @@ as_part <- function(columns, job) {
   data
 }
 
-# Numbers of a part may all be whole, and all values of it missing.
+# The numbers of a column are integers where they are whole in all parts.
 as_kind_of <- function(values, kind) {
   switch(
     kind,
-    double = if (is.integer(values) || is.logical(values)) as.numeric(values) else values,
-    integer = if (is.logical(values)) as.integer(values) else values,
-    text = if (is.character(values)) values else as.character(values),
-    date = if (is.logical(values)) .Date(as.numeric(values)) else values,
-    datetime = if (is.logical(values)) .POSIXct(as.numeric(values), "UTC") else values,
+    double = as.numeric(values),
+    integer = as.integer(values),
+    number = as_whole_or_not(values),
     values
   )
 }
 
+as_whole_or_not <- function(values) {
+  known <- values[!is.na(values)]
+  is_whole <- all(known == trunc(known) & abs(known) <= .Machine$integer.max)
+  if (is_whole) as.integer(values) else values
+}
+
 # What concerns the columns, whatever is fitted to them. The first rows are all of few.
-scan_data <- function(columns, data, job, where) {
+scan_data <- function(columns, data, job) {
+  kinds <- vapply(columns, `[[`, "", "type")
+  is_number <- kinds == "number"
+  kinds[is_number] <- vapply(data[is_number], typeof, "")
   list(
     read = nrow(data),
-    where = where,
-    kinds = vapply(columns, `[[`, "", "type"),
+    kinds = kinds,
     first = head(data, complete_up_to + 1L),
-    levels = sapply(job$unknown_levels, function(name) few_levels(data[[name]], name), simplify = FALSE)
+    levels = sapply(
+      job$unknown_levels,
+      function(name) few_levels(data[[name]], name),
+      simplify = FALSE
+    )
   )
 }
 
@@ -55,53 +67,30 @@ few_levels <- function(values, name) {
 }
 
 merge_data <- function(all, job) {
+  kinds <- do.call(rbind, lapply(all, `[[`, "kinds"))
   first <- all[[1]]
-  for (other in all[-1]) {
-    first$kinds <- merge_kinds(first, other, names(job$asked$factors))
-  }
+  first$kinds <- apply(kinds, 2, function(kind) {
+    # only numbers may differ
+    if (any(kind == "double")) "double" else kind[1]
+  })
   put <- function(rows) {
     rows[] <- Map(as_kind_of, rows, first$kinds)
     rows
   }
-  first$first <- head(do.call(rbind, lapply(all, function(one) put(one$first))), complete_up_to + 1L)
+  first$first <- head(
+    do.call(rbind, lapply(all, function(one) put(one$first))),
+    complete_up_to + 1L
+  )
   first$levels <- sapply(
-    names(first$levels),
+    job$unknown_levels,
     function(name) {
       each <- lapply(all, function(one) as_kind_of(one$levels[[name]], first$kinds[[name]]))
-      few_levels(do.call(c, each), name)
+      few_levels(unlist(each), name)
     },
     simplify = FALSE
   )
   first$read <- add_up(all, "read")
   first
-}
-
-# A column is of one kind in all parts, but whole numbers are numbers, too, and a factor may have
-# numbers among its texts.
-merge_kinds <- function(one, other, factors) {
-  merged <- Map(
-    function(name, a, b) {
-      both <- sort(c(a, b))
-      if (a == b || b == "missing") {
-        a
-      } else if (a == "missing") {
-        b
-      } else if (identical(both, c("double", "integer"))) {
-        "double"
-      } else if (name %in% factors && "text" %in% both) {
-        "text"
-      } else {
-        refuse(
-          "column '", name, "' is ", a, " in ", one$where, " and ", b, " in ", other$where,
-          "; make it one of both in all files"
-        )
-      }
-    },
-    names(one$kinds),
-    one$kinds,
-    other$kinds[names(one$kinds)]
-  )
-  unlist(merged)
 }
 
 after_data <- function(job, merged) {
@@ -128,7 +117,9 @@ account_for_rows <- function(fit, data) {
     if (anyNA(value)) rowSums(is.na(cbind(value))) > 0 else FALSE
   })
   in_subset <- in_subset_of(fit$request, data)
-  of_poly <- unique(unlist(lapply(fit$arguments, function(one) if (one$name == "poly") one$variable)))
+  of_poly <- unique(unlist(lapply(fit$arguments, function(one) {
+    if (one$name == "poly") one$variable
+  })))
   list(
     in_subset = in_subset,
     is_used = in_subset & !Reduce(`|`, lacks),
@@ -152,7 +143,7 @@ part_scan <- function(fit, data, place) {
   counted <- if (all(is_counted[is_used])) TRUE else is_counted[is_used]
   list(
     counts = count_part(fit, account, data, sum(is_counted)),
-    parts = cbind(read = nrow(data), used = sum(is_used), counted = sum(is_counted)),
+    parts = rows_of_part(nrow(data), sum(is_used), sum(is_counted)),
     rows = standing_for_all(fit, list(data = used, is_counted = is_counted[is_used])),
     arguments = lapply(fit$arguments, function(argument) {
       moments_of(within(learned_values(argument, fit, data, account), argument$boundary))
@@ -195,11 +186,12 @@ count_part <- function(fit, account, data, counted) {
     })),
     zero_weight = sum(account$is_used) - counted,
     outside_subset = sum(!account$in_subset),
-    lost_for_poly = sum(!account$is_for_poly)
+    lost_for_poly = sum(!account$is_for_poly),
+    deleted = sum(is_lost & account$is_for_poly)
   )
 }
 
-merge_counts <- function(all) {
+merge_counts <- function(fit, all) {
   sapply(
     names(all[[1]]),
     function(name) {
@@ -207,7 +199,7 @@ merge_counts <- function(all) {
       if (!is.list(each[[1]])) {
         return(Reduce(`+`, each))
       }
-      labels <- unique(unlist(lapply(each, names)))
+      labels <- intersect(c(fit$request$used, names(fit$plain)), unlist(lapply(each, names)))
       sapply(labels, function(label) sum(unlist(lapply(each, `[[`, label))), simplify = FALSE)
     },
     simplify = FALSE
@@ -278,7 +270,11 @@ standing_for_all <- function(fit, rows) {
   response <- deparse1(fit$request$formula[[2]])
   of_variables <- lapply(names(Filter(is.call, fit$plain)), function(label) {
     values <- value_of(fit$plain[[label]], data)
-    if (label == response) ends(values) else if (!is.numeric(values)) each(values)
+    if (label == response) {
+      ends(values)
+    } else if (!is.numeric(values)) {
+      each(values)
+    }
   })
   of_arguments <- lapply(fit$arguments, function(argument) {
     head(which(!duplicated(value_of(argument$argument, data))), formula_limits$degree + 2L)
@@ -291,8 +287,8 @@ standing_for_all <- function(fit, rows) {
 merge_scan <- function(fit, values) {
   rows <- lapply(values, `[[`, "rows")
   list(
-    counts = merge_counts(lapply(values, `[[`, "counts")),
-    parts = do.call(rbind, lapply(values, `[[`, "parts")),
+    counts = merge_counts(fit, lapply(values, `[[`, "counts")),
+    parts = add_up(values, "parts"),
     rows = standing_for_all(
       fit,
       list(
@@ -315,12 +311,11 @@ merge_scan <- function(fit, values) {
 
 after_scan <- function(fit, merged, job) {
   rows <- merged$rows
-  rows$data[job$used] <- Map(as_kind_of, rows$data[job$used], job$kinds[job$used])
-  for (name in names(job$levels)) {
-    rows$data[[name]] <- as_factor(rows$data[[name]], job$levels[[name]], name %in% job$ordered)
-  }
+  unlevelled <- setdiff(job$used, names(job$levels))
+  rows$data[unlevelled] <- Map(as_kind_of, rows$data[unlevelled], job$kinds[unlevelled])
   counts <- merged$counts
-  fit$left_out <- counts[names(counts) != "lost_for_poly"]
+  fit$left_out <- counts[!names(counts) %in% c("lost_for_poly", "deleted")]
+  fit$deleted <- counts$deleted
   refuse_all(c(
     no_row_faults(fit$request, counts$outside_subset < counts$read, counts$used > 0),
     response_faults(fit$request, rows$data)
@@ -332,9 +327,8 @@ after_scan <- function(fit, merged, job) {
   tell_parts_rows(fit, counts, job)
   fit$rows <- rows
   fit$columns <- merged$columns
-  fit$counts <- colSums(merged$parts)
+  fit$counts <- merged$parts[1, ]
   fit$all_used <- counts$omitted + counts$outside_subset == 0
-  fit$parts <- merged$parts
   used <- seq_len(fit$counts[["used"]])
   fit$picked <- sort(unique(c(thin(used, most_points), thin(used, 10))))
   fit$tested <- thin(seq_len(fit$counts[["counted"]]), 5000)

@@ -55,7 +55,9 @@ term_keys <- function(terms) {
   if (length(factors) == 0) {
     return(character())
   }
-  unname(apply(factors > 0, 2, function(is_in) paste(sort(rownames(factors)[is_in]), collapse = "\n")))
+  unname(apply(factors > 0, 2, function(is_in) {
+    paste(sort(rownames(factors)[is_in]), collapse = "\n")
+  }))
 }
 
 lm_in_parts <- function(full, formula) {
