@@ -21,6 +21,10 @@ run: .env $(MODELS) ## Set up, train the models that have no version yet, and se
 train: .env .venv/installed ## Train all models
 	$(BIN)/python manage.py runscript update_lm
 
+.PHONY: scale
+scale: .venv/installed ## Install what trains on and scores data that are larger than memory
+	$(BIN)/pip install -q --disable-pip-version-check -r contrib/requirements-scale.txt
+
 .PHONY: test
 test: lint ## Set up, then run the linters, the type check and the tests
 	$(BIN)/python -m pytest
@@ -73,7 +77,7 @@ extra_files/%/live: | .venv/installed .env
 	RPY2_CFFI_MODE=API $(BIN)/python -c 'import rpy2.rinterface'
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-traces.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(APT) curl nodejs prometheus r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi

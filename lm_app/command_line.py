@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 SCRIPT_ARGS = "--script-args"
-SCRIPTS = ("update_lm", "versions_lm", "check_lm", "make_key")
+SCRIPTS = ("update_lm", "versions_lm", "check_lm", "score_lm", "make_key")
 
 
 class Parser(ArgumentParser):

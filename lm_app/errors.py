@@ -5,6 +5,7 @@ LmError
 │   ├── NotPublished
 │   └── TookTooLong
 ├── DataError               bytes are not a table
+├── Fault                   a part of large data can't be worked on
 ├── RError              422   R refused
 │   └── UnseenLevels
 ├── NotStarted          503  R can't
@@ -65,6 +66,10 @@ class TookTooLong(TrainingError):
 
 class DataError(LmError):
     """Bytes are not a table that can be read."""
+
+
+class Fault(LmError):
+    """A part of large data can't be worked on, and could not if it were tried again."""
 
 
 class RError(LmError):

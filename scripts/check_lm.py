@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from lm_app.command_line import Parser
-from lm_app.errors import Damaged, LmError, NotTrained
+from lm_app.errors import LmError
 from lm_app.monitoring.drift import Check, Thresholds, check_data, check_log
 from lm_app.monitoring.drift_report import draw, lines
-from lm_app.store.folder import ModelFolder
-from lm_app.store.version import LoadedModel
+from lm_app.store.folder import load_live_version
 
 BEYOND, FAILED = 1, 2
 """Exit statuses: something is beyond its threshold, and nothing could be checked."""
@@ -43,18 +42,10 @@ def end(status: int, message: str) -> NoReturn:
 def checked(options: Namespace) -> Check:
     """Check what the options name."""
     thresholds = Thresholds(**{name: getattr(options, name) for name in asdict(Thresholds())})
-    model = live_version(options.name)
+    model = load_live_version(options.name)
     if options.data:
         return check_data(model, Path(options.data), thresholds)
     return check_log(model, Path(options.log), options.since, options.until, thresholds)
-
-
-def live_version(name: str) -> LoadedModel:
-    """Load the live version, which has to be whole. Raises UnknownModel, NotTrained."""
-    try:
-        return ModelFolder.named(name).live_version().load()
-    except Damaged as damage:
-        raise NotTrained(name, damage) from None
 
 
 def write(check: Check, options: Namespace) -> None:

@@ -85,6 +85,11 @@ def ask(seconds: float) -> None:
     in_r_by(time.monotonic() + seconds, lambda: rinterface.baseenv["Sys.getpid"]())
 
 
+def version() -> str:
+    """Tell which R this is, in its own words, such as "R version 4.5.0 (2025-04-11)"."""
+    return str(in_r(lambda: rinterface.baseenv["R.version.string"][0]))
+
+
 def give_way() -> None:
     """Let those who wait for R have it, before this thread asks for more; called where it does not have R.
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from lm_app.data.files import INDEX
 from lm_app.errors import BadSyntax, ContentTooLarge, DataError
 from lm_app.predict.arrow_messages import count_rows, stream_of
+from lm_app.predict.arrow_values import is_read, is_text, values_of
 from lm_app.predict.body import PARQUET, Body
 from lm_app.predict.coding import take_bytes
 from lm_app.predict.names import check_names, check_repeated, check_size
@@ -40,11 +41,11 @@ def read_columnar(
         check_names(names, predictors, ["body"], errors)
         needed = names_of(predictors)
         for name in needed:
-            if name in names and not _is_read(kind := file.schema.field(name).type):
+            if name in names and not is_read(kind := file.schema.field(name).type):
                 errors.add(["body", name], f"{name} has the type {kind}; send numbers, texts, logicals or dates.")
         errors.raise_if_any()
         take_bytes(file.check_bytes(), request)
-        read = [name for name in names if _is_read(file.schema.field(name).type)] if options.augment else needed
+        read = [name for name in names if is_read(file.schema.field(name).type)] if options.augment else needed
         given: Columns = {}
         if read:  # the libraries take no columns for all
             table = file.read(read)
@@ -82,7 +83,7 @@ class _Parquet:
         """Read these columns, texts as dictionaries: one that stands in each row takes its bytes once."""
         from pyarrow import BufferReader, parquet
 
-        texts = [name for name in names if _is_text(self.schema.field(name).type)]
+        texts = [name for name in names if is_text(self.schema.field(name).type)]
         file = parquet.ParquetFile(BufferReader(self.content), read_dictionary=texts, **self.options)
         return file.read(columns=names, use_threads=False)
 
@@ -110,41 +111,12 @@ class _Arrow:
         return ipc.open_stream(BufferReader(self.stream), options=options).read_all()
 
 
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types
-
-    return any(is_it(kind) for is_it in (types.is_string, types.is_large_string, types.is_string_view))
-
-
-def _is_read(kind: Any) -> bool:
-    """Is it a type whose values JSON has, too?"""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_date, types.is_timestamp)
-    return _is_text(kind) or types.is_null(kind) or any(is_it(kind) for is_it in plain)
-
-
 def _values(column: Any) -> list[Any]:
-    """Make the values of a column as JSON has them. A number that is none (NaN) is missing, as pandas means it."""
-    import pyarrow
-    from pyarrow import compute, types
+    """Make the values of a column as JSON has them."""
+    from pyarrow import types
 
-    kind = column.type
-    if types.is_dictionary(kind) and not _is_text(kind.value_type):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if types.is_dictionary(kind) or _is_text(kind):
-        return list(_texts(column))
-    if types.is_floating(kind) or types.is_decimal(kind):
-        numbers = column.cast(pyarrow.float64(), safe=False)
-        return list(compute.if_else(compute.is_finite(numbers), numbers, None).to_pylist())
-    if types.is_timestamp(kind):
-        microseconds = column.cast(pyarrow.timestamp("us", kind.tz), safe=False).cast(pyarrow.int64())
-        column = microseconds.cast(pyarrow.timestamp("us"))  # in UTC, without a look at the zone's name
-    if types.is_timestamp(kind) or types.is_date(kind):
-        return [time and time.isoformat().removesuffix("T00:00:00") for time in column.to_pylist()]
-    return list(column.to_pylist())
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    return list(_texts(column)) if is_text(kind) else values_of(column)
 
 
 def _texts(column: Any) -> Iterator[str | None]:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from lm_app.errors import Damaged, TrainingError, UnknownModel, UnknownVersion
+from lm_app.errors import Damaged, NotTrained, TrainingError, UnknownModel, UnknownVersion
 from lm_app.store.files import read_file, reason
 from lm_app.store.names import ALLOWED_NAMES, LIVE, MODEL_NAME, VERSION_NAME, is_label
-from lm_app.store.version import Version
+from lm_app.store.version import LoadedModel, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,14 @@ class ModelFolder:
         if not VERSION_NAME.fullmatch(name):
             raise Damaged(f"the file {file.name!r} does not hold the name of a version: {name[:50]!r}")
         return self.version(name)
+
+
+def load_live_version(name: str) -> LoadedModel:
+    """Load a model's live version, which has to be whole. Raises UnknownModel, NotTrained."""
+    try:
+        return ModelFolder.named(name).live_version().load()
+    except Damaged as damage:
+        raise NotTrained(name, damage) from None
 
 
 def all_models() -> list[ModelFolder]:
