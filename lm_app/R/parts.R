@@ -214,7 +214,7 @@ for_workers <- function(job) {
   job$first <- job$parts <- NULL
   job$asked <- job$asked["factors"]
   for (name in names(job$fits)) {
-    job$fits[[name]][c("scan", "rest", "gathered")] <- NULL
+    job$fits[[name]][c("rows", "columns", "left_out", "rest")] <- NULL
   }
   job
 }
