@@ -9,7 +9,6 @@ import hashlib
 import ipaddress
 import logging
 import re
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
+from distributed.client import FutureCancelledError
 from distributed.security import Security
 
 from lm_app.engine import runtime
@@ -27,6 +27,7 @@ from lm_app.scale.pieces import Piece
 
 FAN_IN = 8
 CONNECT_SECONDS = 5
+LOGGERS = ("distributed", "distributed.client")
 ADDRESS = re.compile(
     r"(?P<protocol>tcp|tls)://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/@\s]+)):(?P<port>[0-9]{1,5})"
 )
@@ -54,7 +55,8 @@ def cluster(scheduler: str | None, workers: int | None, say: Say) -> Iterator["E
 
     Raises TrainingError with one line.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, an exception tells
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters, an exception tells
     with dask.config.set(SETTINGS), _elsewhere(scheduler) if scheduler else _here(workers) as client:
         yield Engine(client, say, _software())
 
@@ -101,12 +103,11 @@ def _check_address(scheduler: str) -> None:
             "take tls://, with certificates: docs/scale.md"
         )
     if match["protocol"] == "tls":
-        for name in ("ca-file", "client.cert", "client.key"):
-            file = dask.config.get(f"distributed.comm.tls.{name}", None)
-            if not file or not Path(file).is_file():
-                variable = f"DASK_DISTRIBUTED__COMM__TLS__{name.replace('.', '__').replace('-', '_').upper()}"
-                found = f"names {file}, which is no file" if file else "is not set"
-                raise TrainingError(f"--scheduler {scheduler}: {variable} {found}; docs/scale.md makes certificates")
+        for name in ("distributed.comm.tls.ca-file", "distributed.comm.tls.client.cert"):
+            file = dask.config.get(name, None)
+            if not (file and Path(file).is_file()):
+                wrong = f"names {file}, which is no file" if file else "is not set"
+                raise TrainingError(f"--scheduler {scheduler}: Dask's setting {name} {wrong}; docs/scale.md has them")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -191,7 +192,7 @@ class Engine:
             value = future.result()
         except KilledWorker:
             raise TrainingError(_too_large(pieces)) from None
-        except (CancelledError, OSError) as error:
+        except (FutureCancelledError, OSError) as error:
             raise TrainingError(f"the cluster went away: {' '.join(str(error).split())[:200]}; start again") from None
         if isinstance(value, Fault):
             raise value

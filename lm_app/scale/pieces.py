@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -322,7 +323,7 @@ def read_piece(piece: Piece, columns: Sequence[str] | None) -> Any:
         with open(piece.path, "rb") as stream:
             _check_unchanged(piece, stream)
             table = (_read_text if piece.kind == "csv" else _read_groups)(piece, stream, list(columns))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise Fault(f"{piece.path} can't be read: {_line(error)}") from None
     return table.unify_dictionaries().combine_chunks()
 
@@ -332,15 +333,10 @@ def place_of(piece: Piece, row: int) -> str:
     if piece.kind == "parquet":
         return f"row {piece.before + row + 1} of {piece.path}"
     with open(piece.path, "rb") as stream:
-        number = sum(block.count(b"\n") for block in _blocks(stream, 0, piece.start))
+        before = sum(block.count(b"\n") for block in _blocks(stream, 0, piece.start))
         stream.seek(piece.start)
-        for line in stream:
-            number += 1
-            if line.strip(b"\r\n"):
-                row -= 1
-            if row < 0:
-                break
-    return f"line {number} of {piece.path}"
+        lines = (number for number, line in enumerate(stream, start=before + 1) if line.strip(b"\r\n"))
+        return f"line {next(islice(lines, row, None))} of {piece.path}"
 
 
 def digest(piece: Piece) -> str:
@@ -379,8 +375,6 @@ def _read_groups(piece: Piece, stream: BinaryIO, columns: list[str]) -> Any:
 def _plain(column: Any) -> Any:
     if _kind_of(column.type) == "text":
         return column if column.type == TEXTS else column.cast(pyarrow.string()).dictionary_encode()
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     return column.cast(pyarrow.float64(), safe=False) if types.is_decimal(column.type) else column
 
 

@@ -124,6 +124,9 @@ def test_what_is_asked_of_csv_holds(tmp_path: Path) -> None:
     assert together(pieces) == {"x": [1.5, None], "code": ["01", "02"], "g": ["NA", "b"]}
     named = write(tmp_path / "b.csv", "name;x\na;ä\nb;ö\n".encode("cp1252"))
     assert together(find_pieces(named, 1))["x"] == ["ä", "ö"]
+    write(tmp_path / "b.csv", b"name;x\na;\xe4\n" + b"b;\xf6\n" * SAMPLE_BYTES + b"c;\x81\n")
+    with pytest.raises(Fault, match=r"b.csv can't be read: 'charmap' codec can't decode byte 0x81"):
+        together(find_pieces(named, 1 << 30))
     rows = write(tmp_path / "c.csv", ",x\nfirst,1\nsecond,2\n")
     assert together(find_pieces(rows, 1)) == {"X": ["first", "second"], "x": [1, 2]}
 
