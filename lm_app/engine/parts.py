@@ -160,7 +160,7 @@ def _column(column: Any, may_be_whole: bool) -> rinterface.ListSexpVector:
     kind = array.type
     if types.is_dictionary(kind):
         type_, texts = "text", array.dictionary.to_pylist()
-        array = compute.add(array.indices.cast(pyarrow.int32()), 1)
+        array = compute.add(array.indices.cast(pyarrow.int32()), pyarrow.scalar(1, pyarrow.int32()))
     elif types.is_boolean(kind):
         type_, array = "logical", array.cast(pyarrow.int32())
     elif types.is_date(kind):
