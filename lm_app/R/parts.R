@@ -6,7 +6,7 @@
 # of poly() and scale()) is known before the QR decomposition, so that each part goes through
 # model.matrix() as new observations do.
 #
-#   levels  those of factors that declare none                          (parts_scan.R)
+#   levels  those of factors that declare none                          (parts_columns.R)
 #   scan    the kinds of the columns, what is left out, ranges, levels  (parts_scan.R)
 #   learn   what poly(), ns() and bs() need of all rows                 (parts_learn.R)
 #   knots   the knots themselves
@@ -55,7 +55,7 @@ plan_parts <- function(
     tryCatch(read_request(header, live_formula, live_weights, subset), refusal = function(e) NULL)
   }
   if (!is.null(live)) {
-    fits$live <- plan_fit(live)
+    fits$live <- plan_fit(live, is_live = TRUE)
   }
   used <- intersect(columns, unlist(lapply(fits, function(fit) fit$request$used)))
   levels <- lapply(factors[intersect(names(factors), used)], unlist)
@@ -82,7 +82,7 @@ plan_parts <- function(
   )
 }
 
-plan_fit <- function(request, stepwise = "none") {
+plan_fit <- function(request, stepwise = "none", is_live = FALSE) {
   variables <- variables_of(request$terms)
   fit <- list(
     pass = "scan",
@@ -90,7 +90,8 @@ plan_fit <- function(request, stepwise = "none") {
     formula = request$formula,
     arguments = learned_arguments(variables),
     plain = lapply(variables, plain_variable),
-    stepwise = stepwise
+    stepwise = stepwise,
+    is_live = is_live
   )
   if (!is.null(request$weights)) {
     fit$plain[[deparse1(request$weights)]] <- request$weights
@@ -169,7 +170,7 @@ after_pass <- function(job, merged) {
       return(NULL)
     }
     fit <- get(paste0("after_", job$pass))(fit, merged[[name]], job)
-    if (name == "live" && fit$pass == "gather") {
+    if (fit$is_live && fit$pass == "gather") {
       fit$pass <- "done" # of it, only the PRESS is asked for
     }
     fit
@@ -189,7 +190,11 @@ each_fit <- function(job, f) {
     names(fits),
     function(name) {
       do <- function() f(fits[[name]], name)
-      if (name == "main") do() else tryCatch(suppressWarnings(do()), refusal = function(e) NULL)
+      if (fits[[name]]$is_live) {
+        tryCatch(suppressWarnings(do()), refusal = function(e) NULL)
+      } else {
+        do()
+      }
     },
     simplify = FALSE
   )

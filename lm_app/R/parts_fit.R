@@ -72,7 +72,7 @@ rows_used <- function(fit, data) {
   if (isTRUE(fit$all_used)) TRUE else account_for_rows(fit, data)$is_used
 }
 
-# A part's rows that are fitted, by blocks: f is called with the design and the numbers of the rows.
+# A part's rows that are fitted, by blocks: f is called with the design and the rows.
 by_block <- function(fit, data, f) {
   is_used <- rows_used(fit, data)
   if (!isTRUE(is_used)) {
@@ -83,7 +83,7 @@ by_block <- function(fit, data, f) {
   lapply(if (nrow(data) > 0) seq(1, nrow(data), by = size), function(from) {
     rows <- seq(from, min(nrow(data), from + size - 1))
     block <- data[rows, , drop = FALSE]
-    f(design_of(fit, block), rows, block)
+    f(design_of(fit, block), block)
   })
 }
 
@@ -108,6 +108,9 @@ design_of <- function(fit, data) {
       as.integer(codes)
     } else {
       match(as.character(codes), known$levels)
+    }
+    if (anyNA(codes)) {
+      refuse_changed(fit, NULL) # C would read past the contrasts
     }
     values[[name]] <- structure(
       codes,
@@ -147,7 +150,7 @@ r_factor <- function(matrix) {
 merge_r <- function(all) r_factor(do.call(rbind, all))
 
 part_qr <- function(fit, data, place) {
-  blocks <- by_block(fit, data, function(design, rows, block) {
+  blocks <- by_block(fit, data, function(design, block) {
     joined <- cbind(design$x, design$y)
     w <- design$w
     if (!is.null(w)) {
@@ -155,7 +158,7 @@ part_qr <- function(fit, data, place) {
     }
     list(
       r = r_factor(joined),
-      counts = c(used = length(rows), counted = nrow(joined)),
+      counts = c(used = nrow(block), counted = nrow(joined)),
       sums = colSums(design$x),
       log_weights = if (is.null(w)) 0 else sum(log(w[w > 0]))
     )

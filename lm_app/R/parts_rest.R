@@ -5,72 +5,71 @@ quartiles <- c(0.25, 0.5, 0.75)
 # A row that alone decides a coefficient has this leverage, but for rounding.
 leverage_of_one <- 1 - 1e-10
 
-# Fitted values and residuals of a block.
+# Fitted values and residuals of rows.
 residuals_of <- function(fit, design) {
-  first <- seq_len(fit$rank)
+  pivot <- fit$pivot[seq_len(fit$rank)]
   x <- design$x
-  if (!identical(fit$pivot[first], seq_len(ncol(x)))) {
-    x <- x[, fit$pivot[first], drop = FALSE]
+  if (!identical(pivot, seq_len(ncol(x)))) {
+    x <- x[, pivot, drop = FALSE]
   }
-  linear <- as.vector(x %*% fit$coefficients[fit$pivot[first]])
+  linear <- as.vector(x %*% fit$coefficients[pivot])
   residuals <- design$y - linear
-  series <- list(residuals = residuals, fitted = linear + design$offset)
-  if (!is.null(design$w)) {
-    series$weighted <- sqrt(design$w) * residuals
-  }
-  list(x = x, series = series)
+  list(
+    x = x,
+    residuals = residuals,
+    fitted = linear + design$offset,
+    weighted = if (!is.null(design$w)) sqrt(design$w) * residuals
+  )
 }
 
 part_rest <- function(fit, data, place) {
-  is_common <- if (is.null(place$is_common) || isTRUE(place$is_common)) {
-    rep(TRUE, nrow(data))
-  } else {
-    place$is_common
-  }
-  is_used <- rows_used(fit, data)
-  read <- if (isTRUE(is_used)) seq_len(nrow(data)) else which(is_used)
-  is_common <- is_common[read]
-  first <- seq_len(fit$rank)
-  r <- fit$r[, first, drop = FALSE]
+  r <- fit$r[, seq_len(fit$rank), drop = FALSE]
   inverse <- backsolve(r, diag(fit$rank))
-  dispersion <- fit$rss / fit$df.residual
-  counted_before <- place$counted
-  blocks <- by_block(fit, data, function(design, rows, block) {
+  blocks <- by_block(fit, data, function(design, block) {
     found <- residuals_of(fit, design)
-    series <- found$series
     w <- if (is.null(design$w)) 1 else design$w
-    is_counted <- rep_len(w > 0, length(rows))
-    leverages <- (w * rowSums((found$x %*% inverse)^2))[is_counted]
-    leverages[leverages > leverage_of_one] <- 1
-    errors <- if (is.null(series$weighted)) series$residuals else series$weighted[is_counted]
-    deleted <- series$residuals[is_counted] / (1 - leverages)
-    deleted <- deleted[is_common[rows][is_counted]]
-    distances <- (errors / (1 - leverages))^2 * leverages / (dispersion * fit$rank)
-    distances[is.infinite(distances)] <- NaN
-    numbers <- place$read + read[rows]
-    counted <- counted_before + seq_along(errors)
-    counted_before <<- counted_before + length(errors)
-    at <- which((place$used + rows) %in% fit$picked)
-    list(
-      press = c(sum = sum(deleted^2), n = length(deleted)),
-      squares = sum(errors^2),
-      breusch_pagan = comoments_of(errors^2, series$fitted[is_counted]),
-      cook = most_distant(numbers[is_counted], distances),
-      above = sum(distances > 4 / fit$counts[["counted"]], na.rm = TRUE),
-      alone = numbers[is_counted][leverages == 1],
-      model = moments_of(series$fitted, design$w),
-      series = lapply(series, moments_of),
-      sketches = lapply(series, sketch),
-      tested = errors[counted %in% fit$tested],
-      picked = list(
-        number = numbers[at],
-        used = place$used + rows[at],
-        fitted = series$fitted[at],
-        data = block[at, fit$request$used, drop = FALSE]
-      )
-    )
+    found$leverages <- w * rowSums((found$x %*% inverse)^2)
+    found$w <- design$w
+    found$x <- NULL
+    found
   })
-  merge_rest(fit, blocks)
+  if (length(blocks) == 0) {
+    return(list())
+  }
+  whole <- function(name) unlist(lapply(blocks, `[[`, name))
+  series <- list(residuals = whole("residuals"), fitted = whole("fitted"))
+  series$weighted <- whole("weighted")
+  w <- whole("w")
+  is_used <- rep_len(rows_used(fit, data), nrow(data))
+  numbers <- place$read + which(is_used)
+  is_counted <- if (is.null(w)) rep(TRUE, length(numbers)) else w > 0
+  is_common <- rep_len(place$is_common, nrow(data))[is_used][is_counted]
+  errors <- (if (is.null(w)) series$residuals else series$weighted)[is_counted]
+  leverages <- whole("leverages")[is_counted]
+  leverages[leverages > leverage_of_one] <- 1
+  deleted <- (series$residuals[is_counted] / (1 - leverages))[is_common]
+  # as cooks.distance() has them
+  distances <- (errors / (1 - leverages))^2 * leverages / (fit$rss / fit$df.residual * fit$rank)
+  distances[is.infinite(distances)] <- NaN
+  picked <- which((place$used + seq_along(numbers)) %in% fit$picked)
+  list(
+    press = c(sum = sum(deleted^2), n = length(deleted)),
+    squares = sum(errors^2),
+    breusch_pagan = comoments_of(errors^2, series$fitted[is_counted]),
+    cook = most_distant(numbers[is_counted], distances),
+    above = sum(distances > 4 / fit$counts[["counted"]], na.rm = TRUE),
+    alone = numbers[is_counted][leverages == 1],
+    model = moments_of(series$fitted, w),
+    series = lapply(series, moments_of),
+    sketches = if (!fit$is_live) lapply(series, sketch),
+    tested = errors[(place$counted + seq_along(errors)) %in% fit$tested],
+    picked = list(
+      number = numbers[picked],
+      used = place$used + picked,
+      fitted = series$fitted[picked],
+      data = data[which(is_used)[picked], fit$request$used, drop = FALSE]
+    )
+  )
 }
 
 merge_rest <- function(fit, values) {
@@ -163,8 +162,10 @@ after_rest <- function(fit, merged, job) {
 
 part_gather <- function(fit, data, place) {
   is_used <- rows_used(fit, data)
-  by_block <- by_block(fit, data, function(design, rows, block) residuals_of(fit, design)$series)
-  whole <- function(name) as.numeric(unlist(lapply(by_block, `[[`, name)))
+  blocks <- by_block(fit, data, function(design, block) {
+    residuals_of(fit, design)[names(fit$intervals$series)]
+  })
+  whole <- function(name) as.numeric(unlist(lapply(blocks, `[[`, name)))
   of_series <- names(fit$intervals$series)
   of_columns <- names(fit$intervals$columns)
   list(
