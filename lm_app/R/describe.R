@@ -350,19 +350,33 @@ row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
   release_memory(n)
   told <- seq_len(n)
   if (n > complete_up_to) {
-    greatest <- function(values) head(order(values, decreasing = TRUE), most_outstanding)
-    told <- sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
+    told <- outstanding(leverages, standardised, distances)
     release_memory(n)
   }
-  list(
-    n = n,
-    far = sum(abs(standardised) > 2, na.rm = TRUE),
-    row = I(rows[told]),
-    observed = json_vector(response_values(model, counted_data)[told]),
-    fitted = json_vector(fitted(model)[counted(model)][told]),
-    leverage = json_vector(leverages[told]),
-    std_residual = json_vector(standardised[told]),
-    cooks_distance = json_vector(distances[told])
+  of_rows <- list(
+    row = rows[told],
+    observed = response_values(model, counted_data)[told],
+    fitted = fitted(model)[counted(model)][told],
+    leverage = leverages[told],
+    std_residual = standardised[told],
+    cooks_distance = distances[told]
+  )
+  told_of_rows(n, beyond_two(standardised), of_rows)
+}
+
+# Which rows are among those with the greatest values of any kind; of equal ones, but for rounding,
+# the first are.
+outstanding <- function(leverages, standardised, distances) {
+  greatest <- function(values) head(order(signif(values, 10), decreasing = TRUE), most_outstanding)
+  sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
+}
+
+beyond_two <- function(standardised) sum(abs(standardised) > 2, na.rm = TRUE)
+
+told_of_rows <- function(n, far, of_rows) {
+  c(
+    list(n = n, far = far, row = I(of_rows$row)),
+    lapply(of_rows[names(of_rows) != "row"], json_vector)
   )
 }
 

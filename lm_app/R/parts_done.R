@@ -152,7 +152,8 @@ measured_parts <- function(fit) {
       as.integer(rest$above),
       as.integer(rest$cook$row),
       rest$cook$distance
-    )
+    ),
+    row_diagnostics = told_of_rows(as.integer(n), as.integer(rest$far), rest$outstanding)
   )
 }
 

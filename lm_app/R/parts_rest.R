@@ -18,6 +18,7 @@ residuals_of <- function(fit, design) {
     x = x,
     residuals = residuals,
     fitted = linear + design$offset,
+    observed = design$y + design$offset,
     weighted = if (!is.null(design$w)) sqrt(design$w) * residuals
   )
 }
@@ -51,6 +52,16 @@ part_rest <- function(fit, data, place) {
   # as cooks.distance() has them
   distances <- (errors / (1 - leverages))^2 * leverages / (fit$rss / fit$df.residual * fit$rank)
   distances[is.infinite(distances)] <- NaN
+  standardised <- errors / (sqrt(fit$rss / fit$df.residual) * sqrt(1 - leverages)) # as rstandard()
+  standardised[is.infinite(standardised)] <- NaN
+  of_rows <- list(
+    row = numbers[is_counted],
+    observed = whole("observed")[is_counted],
+    fitted = series$fitted[is_counted],
+    leverage = leverages,
+    std_residual = standardised,
+    cooks_distance = distances
+  )
   picked <- which((place$used + seq_along(numbers)) %in% fit$picked)
   list(
     press = c(sum = sum(deleted^2), n = length(deleted)),
@@ -58,6 +69,8 @@ part_rest <- function(fit, data, place) {
     breusch_pagan = comoments_of(errors^2, series$fitted[is_counted]),
     cook = most_distant(numbers[is_counted], distances),
     above = sum(distances > 4 / fit$counts[["counted"]], na.rm = TRUE),
+    far = beyond_two(standardised),
+    outstanding = outstanding_of(of_rows),
     alone = numbers[is_counted][leverages == 1],
     model = moments_of(series$fitted, w),
     series = lapply(series, moments_of),
@@ -92,6 +105,10 @@ merge_rest <- function(fit, values) {
     breusch_pagan = merge_comoments(lapply(values, `[[`, "breusch_pagan")),
     cook = most_distant(flat("cook", "row"), flat("cook", "distance")),
     above = add_up(values, "above"),
+    far = add_up(values, "far"),
+    outstanding = outstanding_of(
+      do.call(Map, c(list(c), lapply(values, `[[`, "outstanding")))
+    ),
     alone = unlist(lapply(values, `[[`, "alone")),
     model = merge_moments(lapply(values, `[[`, "model")),
     series = of_series("series", merge_moments),
@@ -110,6 +127,12 @@ merge_rest <- function(fit, values) {
 most_distant <- function(rows, distances) {
   greatest <- head(order(-distances, rows), 5)
   list(row = rows[greatest], distance = distances[greatest])
+}
+
+# Of what is told of rows, the rows that stand out.
+outstanding_of <- function(of_rows) {
+  told <- outstanding(of_rows$leverage, of_rows$std_residual, of_rows$cooks_distance)
+  lapply(of_rows, `[`, told)
 }
 
 # Of pairs, what a correlation needs.
