@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
-from distributed.client import FutureCancelledError
+from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.security import Security
 
 from lm_app.engine import runtime
@@ -158,11 +158,12 @@ class Engine:
 
     def map(self, function: Callable[[Any, Piece], Any], job: Any, pieces: Sequence[Piece], what: str) -> Iterator[Any]:
         """Call function(job, piece) for all parts; gives the values in their order. Raises Fault or TrainingError."""
-        leaves = self._leaves(function, self._shared(job), pieces)
-        self._wait(as_completed(leaves, loop=self._client.loop), pieces, what)
-        leaves.reverse()
-        while leaves:
-            yield self._value(leaves.pop(), pieces)
+        with _told(pieces):
+            leaves = self._leaves(function, self._shared(job), pieces)
+            self._wait(as_completed(leaves, loop=self._client.loop), pieces, what)
+            leaves.reverse()
+            while leaves:
+                yield _value(leaves.pop())
 
     def reduce(
         self, part: Callable[[Any, Piece], Any], merge: Callable[..., Any], job: Any, pieces: Sequence[Piece], what: str
@@ -171,18 +172,19 @@ class Engine:
 
         Raises Fault or TrainingError.
         """
-        shared = self._shared(job)
-        level = self._leaves(part, shared, pieces)
-        done = as_completed(level, loop=self._client.loop)
-        while True:
-            level = [
-                self._client.submit(_merge, merge, shared, *level[first : first + FAN_IN], pure=False, priority=1)
-                for first in range(0, len(level), FAN_IN)
-            ]
-            if len(level) == 1:
-                break
-        self._wait(done, pieces, what)  # which drops each part's value when that is merged
-        return self._value(level[0], pieces)
+        with _told(pieces):
+            shared = self._shared(job)
+            level = self._leaves(part, shared, pieces)
+            done = as_completed(level, loop=self._client.loop)
+            while True:
+                level = [
+                    self._client.submit(_merge, merge, shared, *level[first : first + FAN_IN], pure=False, priority=1)
+                    for first in range(0, len(level), FAN_IN)
+                ]
+                if len(level) == 1:
+                    break
+            self._wait(done, pieces, what)  # which drops each part's value when that is merged
+            return _value(level[0])
 
     def _shared(self, job: Any) -> Future:
         """Send what all parts need, as a task: what is scattered is lost with its worker."""
@@ -199,20 +201,27 @@ class Engine:
         self._say(what, 0, len(pieces), 0)
         for count, leaf in enumerate(done, start=1):
             if leaf.status != "finished" or leaf.type is Fault:
-                self._value(leaf, pieces)
+                _value(leaf)
             rows += pieces[count - 1].rows
             self._say(what, count, len(pieces), rows)
 
-    def _value(self, future: Future, pieces: Sequence[Piece]) -> Any:
-        try:
-            value = future.result()
-        except KilledWorker:
-            raise TrainingError(_too_large(pieces)) from None
-        except (FutureCancelledError, OSError) as error:
-            raise TrainingError(f"the cluster went away: {' '.join(str(error).split())[:200]}; start again") from None
-        if isinstance(value, Fault):
-            raise value
-        return value
+
+def _value(future: Future) -> Any:
+    value = future.result()
+    if isinstance(value, Fault):
+        raise value
+    return value
+
+
+@contextmanager
+def _told(pieces: Sequence[Piece]) -> Iterator[None]:
+    """Tell what went wrong with the cluster, as TrainingError."""
+    try:
+        yield
+    except KilledWorker:
+        raise TrainingError(_too_large(pieces)) from None
+    except (FutureCancelledError, ClosedClientError, OSError) as error:
+        raise TrainingError(f"the cluster went away: {' '.join(str(error).split())[:200]}; start again") from None
 
 
 def _too_large(pieces: Sequence[Piece]) -> str:

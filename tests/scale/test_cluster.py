@@ -108,7 +108,7 @@ def test_others_are_reached_by_tls_and_must_have_the_same_software(
     with monkeypatch.context() as patched:
         patched.setattr(scale_cluster, "CONNECT_SECONDS", 0.5)
         assert_refused(address, r"Dask's setting distributed.comm.tls.ca-file is not set; docs/scale.md has them$")
-        assert_refused(f"tcp://127.0.0.1:{port}", r"the scheduler .* does not answer: Timed out .*; is it running\?$")
+        assert_refused(f"tcp://127.0.0.1:{port}", r"the scheduler .* does not answer: .*; is it running\?$")
         with dask_config.set({"distributed.comm.tls.ca-file": str(tmp_path / "none.pem")}):
             assert_refused(address, r"Dask's setting distributed.comm.tls.ca-file names .*none.pem, which is no file;")
     with (
