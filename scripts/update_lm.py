@@ -4,12 +4,13 @@ import csv
 import os
 import shutil
 import sys
+import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -17,10 +18,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from lm_app.command_line import Parser
 from lm_app.engine import runtime
 from lm_app.errors import LmError, NotPublished, TookTooLong, TrainingError
+from lm_app.scale.options import add_options
 from lm_app.store.folder import ModelFolder, all_models, misnamed_models
 from lm_app.store.version import Version
+from lm_app.training.parts import Scale
 from lm_app.training.report import print_report
 from lm_app.training.update import Report, create, update, why_unchanged
+
+if TYPE_CHECKING:
+    from lm_app.scale.cluster import Say
 
 OF_ONE_MODEL = [
     *("data", "formula", "title", "description", "weights", "subset", "sheet"),
@@ -48,8 +54,10 @@ def run(*arguments: str) -> None:
 def train_and_tell(name: str, changes: dict[str, Any], options: Namespace) -> bool:
     """Train one model, and print what came of it; returns whether that went well."""
     try:
-        with data_file(options.data) as data, console_of(options.quiet, options.verbose) as console:
-            report = train(name, data, changes, options, console)
+        with data_file(options.data) as data, console_of(options.quiet, options.verbose) as (console, say):
+            report = train(
+                name, data, changes, options, Scale(options.scheduler, options.workers, options.part_size, say), console
+            )
         if not options.quiet:
             tell(name, report, changes, options)
         return True
@@ -98,7 +106,7 @@ def read_arguments(*arguments: str) -> tuple[Namespace, dict[str, Any]]:
     parser = Parser("update_lm", "Train models and make them live. With --data and --formula, make a new one.")
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="a model, a folder in extra_files (default: all)")
-    add("--data", metavar="FILE", help="train on this file, once; - is standard input")
+    add("--data", metavar="FILE", help="train on this file or pattern, once; - is standard input")
     add("--keep-data", action="store_true", help="make the --data the model's own: replace its file when all is well")
     recipe = parser.add_argument_group("instead of what model.toml says, once; for a new model, they are written to it")
     add = recipe.add_argument
@@ -129,6 +137,7 @@ def read_arguments(*arguments: str) -> tuple[Namespace, dict[str, Any]]:
     add("--keep-folder", action="store_true", help="leave the folder of a new model that could not be trained")
     add("--quiet", action="store_true", help="print errors only")
     add("--verbose", action="store_true", help="print how step() chooses the terms")
+    add_options(parser)
     parser.epilog = "--factors, --ordered, --contrasts and --units may be repeated, once for each column."
     options = parser.parse(arguments)
     of_one = [f"--{key}" for key in OF_ONE_MODEL if getattr(options, key) is not None]
@@ -178,7 +187,12 @@ def given(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(
-    name: str, data: Path | None, changes: dict[str, Any], options: Namespace, console: runtime.Console
+    name: str,
+    data: Path | None,
+    changes: dict[str, Any],
+    options: Namespace,
+    scale: Scale,
+    console: runtime.Console,
 ) -> Report | None:
     """Train a model, or make a new one where data and formula are given for a name that no model has."""
     dry_run = options.dry_run
@@ -186,7 +200,8 @@ def train(
     if is_new and data and options.formula:
         if options.replay:
             raise TrainingError(f"{name}: --replay compares with the live version, and there is none; leave it out")
-        return create(name, data, changes, dry_run=dry_run, keep_folder=options.keep_folder, console=console)
+        keep_folder = options.keep_folder
+        return create(name, data, changes, dry_run=dry_run, keep_folder=keep_folder, scale=scale, console=console)
     if is_new and (data or changes):
         how = "to make it, give both its data and its formula: --data FILE --formula 'RESPONSE ~ PREDICTORS'"
         raise TrainingError(f"There is no model {name!r}; {how}")
@@ -198,6 +213,7 @@ def train(
         dry_run=dry_run,
         keep_data=options.keep_data,
         log=Path(options.replay) if options.replay else None,
+        scale=scale,
         console=console,
     )
 
@@ -220,7 +236,7 @@ def data_file(data: str | None) -> Iterator[Path | None]:
 
 
 @contextmanager
-def console_of(quiet: bool, verbose: bool) -> Iterator[runtime.Console]:
+def console_of(quiet: bool, verbose: bool) -> Iterator[tuple[runtime.Console, "Say"]]:
     """Connect R's console: on a terminal with what it does and for how long below it, elsewhere as plain lines.
 
     What R prints, the trace of step(), is long: it is for those who ask for it.
@@ -228,11 +244,34 @@ def console_of(quiet: bool, verbose: bool) -> Iterator[runtime.Console]:
     console = Console(highlight=False, markup=False)
     on_print = console.print if verbose else runtime.SILENT.on_print
     if quiet:
-        yield runtime.SILENT
+        yield runtime.SILENT, lambda *_: None
     elif not console.is_terminal:
-        yield runtime.Console(console.print, on_print)
+
+        def say_at_the_end(what: str, done: int, parts: int, rows: int) -> None:
+            if done == parts:
+                console.print(f"{what}: {parts} parts, {rows:,} rows")
+
+        yield runtime.Console(console.print, on_print), say_at_the_end
     else:
         bar_columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*bar_columns, console=console, transient=True) as bar:
             task = bar.add_task("starting R", total=None)
-            yield runtime.Console(lambda line: bar.update(task, description=line), on_print)
+
+            def describe(line: str) -> None:
+                bar.update(task, description=line)
+
+            yield runtime.Console(describe, on_print), telling_time_left(describe)
+
+
+def telling_time_left(describe: Callable[[str], None]) -> "Say":
+    """Tell of each part, and of the time that the others will take as these did."""
+    began = 0.0
+
+    def say(what: str, done: int, parts: int, rows: int) -> None:
+        nonlocal began
+        if done == 0:
+            began = time.monotonic()
+        left = f", {(time.monotonic() - began) / done * (parts - done):.0f} s left" if done else ""
+        describe(f"{what}: part {done} of {parts}, {rows:,} rows{left}")
+
+    return say

@@ -41,13 +41,13 @@ contrast_faults <- function(request) {
   )
 }
 
-undeclared_levels <- function(values, declared, name) {
+undeclared_levels <- function(values, declared, name, rows = seq_along(values)) {
   first_rows <- !duplicated(values) & !is.na(values)
   unknown <- which(first_rows & !as.character(values) %in% declared)
   if (length(declared) == 0 || length(unknown) == 0) {
     return(NULL)
   }
-  texts <- some(sprintf("'%s' (row %d)", values[unknown], unknown))
+  texts <- some(sprintf("'%s' (row %d)", values[unknown], rows[unknown]))
   verb <- if (length(unknown) == 1) " is" else " are"
   paste0("column '", name, "': ", texts, verb, " not among its levels ", toString(declared))
 }
@@ -91,14 +91,39 @@ response_faults <- function(request, data) {
   }
 }
 
-# Weights and subset say something of each row.
+# Weights and subset say something of each row, and leave some.
 row_faults <- function(request, data) {
-  faults <- subset_faults(request$subset, data)
+  faults <- row_value_faults(request, data)
   if (length(faults) == 0) {
-    in_subset <- if (is.null(request$subset)) TRUE else value_of(request$subset, data) %in% TRUE
-    faults <- weight_faults(request$weights, data, in_subset)
+    in_subset <- in_subset_of(request, data)
+    weights <- if (is.null(request$weights)) 1 else value_of(request$weights, data)[in_subset]
+    faults <- no_row_faults(request, any(in_subset), any(weights > 0, na.rm = TRUE))
   }
   faults
+}
+
+row_value_faults <- function(request, data) {
+  faults <- subset_faults(request$subset, data)
+  if (length(faults) == 0) {
+    faults <- weight_faults(request$weights, data, in_subset_of(request, data))
+  }
+  faults
+}
+
+no_row_faults <- function(request, has_subset, has_weight) {
+  if (!has_subset) {
+    paste0("subset '", deparse1(request$subset), "' is true in no row")
+  } else if (!has_weight) {
+    paste0("weights '", deparse1(request$weights), "': no row has a weight above 0")
+  }
+}
+
+in_subset_of <- function(request, data) {
+  if (is.null(request$subset)) {
+    rep(TRUE, nrow(data))
+  } else {
+    value_of(request$subset, data) %in% TRUE
+  }
 }
 
 weight_faults <- function(expression, data, in_subset) {
@@ -116,10 +141,12 @@ weight_faults <- function(expression, data, in_subset) {
   values[!in_subset] <- NA
   bad <- which(values < 0 | is.infinite(values))
   if (length(bad) > 0) {
-    return(paste0(what, ": ", rows_text(bad, values[bad]), "; a weight is finite and not negative"))
-  }
-  if (!any(values > 0, na.rm = TRUE)) {
-    paste0(what, ": no row has a weight above 0")
+    paste0(
+      what,
+      ": ",
+      rows_text(attr(data, "row.names")[bad], values[bad]),
+      "; a weight is finite and not negative"
+    )
   }
 }
 
@@ -133,10 +160,7 @@ subset_faults <- function(expression, data) {
     return(paste0(what, ": R can't work it out (", conditionMessage(values), ")"))
   }
   if (!is.logical(values) || length(values) != nrow(data)) {
-    return(paste0(what, " must be true or false for each row, like 'age > 20'"))
-  }
-  if (!any(values, na.rm = TRUE)) {
-    paste0(what, " is true in no row")
+    paste0(what, " must be true or false for each row, like 'age > 20'")
   }
 }
 

@@ -10,29 +10,27 @@ complete_up_to <- 1000L
 #'
 #' @param model An lm.
 #' @param model_summary Its summary().
-#' @param leverages Its hatvalues().
+#' @param measured What measure() tells of all rows.
 #' @param printed Its summary, as text.
-#' @param data The columns, of the rows that were fitted.
+#' @param data The columns, of the rows that were fitted; or the first 10 of these, and some that
+#'   have every level and both ends of every range.
 #' @param request What training was asked to fit: see read_request().
 #' @param fit What fit_model() tells besides the model.
 #' @return A named list. A vector of class AsIs is a list in JSON even where it has one element.
-describe <- function(model, model_summary, leverages, printed, data, request, fit) {
+describe <- function(model, model_summary, measured, printed, data, request, fit) {
   estimates <- coef(model)
   data <- droplevels(data) # a level without a row is not offered, as R would refuse it
-  variables <- intersect(all.vars(formula(model)), names(data))
-  columns <- data[c(variables, setdiff(request$columns, variables))]
-  counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))
-  rows <- fit$rows[counted(model)]
-  distances <- cooks.distance(model, res = weighted.residuals(model), hat = leverages)
+  counted_data <- if (isTRUE(measured$counted)) data else rows_of(data, measured$counted)
+  columns <- described_columns(model, data, request)
   info <- c(
     first_keys(printed, estimates),
     list(
-      residuals = all_or_summary(round6(residuals(model))),
-      fitted_values = all_or_summary(round6(fitted(model)))
+      residuals = measured$residuals,
+      fitted_values = measured$fitted_values
     ),
-    setNames(lapply(columns, all_or_summary), sprintf("%s_values", names(columns))),
+    setNames(measured$values[columns], sprintf("%s_values", columns)),
     list(
-      observations = observations(data[request$columns]),
+      observations = observations(data[request$columns], measured$rows),
       observation_columns = I(request$columns),
       r_squared = round6(model_summary$r.squared),
       adjusted_r_squared = round6(model_summary$adj.r.squared),
@@ -49,16 +47,16 @@ describe <- function(model, model_summary, leverages, printed, data, request, fi
       coefficients = coefficients_table(model, model_summary),
       unrounded = unrounded(model, model_summary),
       reference_levels = reference_levels(model),
-      n = nobs(model),
+      n = measured$n,
       rows = fit$left_out,
       df_residual = as.integer(model$df.residual),
       sigma = model_summary$sigma,
-      aic = AIC(model),
-      bic = BIC(model),
+      aic = measured$aic,
+      bic = measured$bic,
       f_statistic = f_statistic(model_summary),
-      press_rmse = root_mean_square(deleted_residuals(model, leverages)),
-      diagnostics = diagnostics(model, distances, rows),
-      row_diagnostics = row_diagnostics(model, leverages, distances, rows, counted_data),
+      press_rmse = measured$press_rmse,
+      diagnostics = measured$diagnostics,
+      row_diagnostics = measured$row_diagnostics,
       weighted = !is.null(model$weights),
       rank_deficient = anyNA(estimates),
       complete_up_to = complete_up_to,
@@ -76,6 +74,40 @@ first_keys <- function(printed, estimates) {
       intercept = if ("(Intercept)" %in% names(estimates)) round6(estimates[["(Intercept)"]])
     ),
     setNames(lapply(unname(slopes), round6), sprintf("coef_%s", names(slopes)))
+  )
+}
+
+# Those of the formula, and those that step() has dropped.
+described_columns <- function(model, data, request) {
+  variables <- intersect(all.vars(formula(model)), names(data))
+  c(variables, setdiff(request$columns, variables))
+}
+
+#' Measure what needs every row
+#'
+#' @param model An lm.
+#' @param leverages Its hatvalues().
+#' @param data The columns, of the rows that were fitted.
+#' @param request What read_request() returns.
+#' @param rows The numbers of these rows.
+#' @return A list of named values. `rows`: how many were fitted, and `counted`: which of `data` have
+#'   a weight that is not 0, TRUE for all.
+measure <- function(model, leverages, data, request, rows) {
+  counted_data <- if (is.null(model$weights)) data else rows_of(data, counted(model))
+  rows_counted <- rows[counted(model)]
+  distances <- cooks.distance(model, res = weighted.residuals(model), hat = leverages)
+  list(
+    n = nobs(model),
+    rows = nrow(data),
+    counted = counted(model),
+    residuals = all_or_summary(round6(residuals(model))),
+    fitted_values = all_or_summary(round6(fitted(model))),
+    values = lapply(droplevels(data)[described_columns(model, data, request)], all_or_summary),
+    aic = AIC(model),
+    bic = BIC(model),
+    press_rmse = root_mean_square(deleted_residuals(model, leverages)),
+    diagnostics = diagnostics(model, distances, rows_counted),
+    row_diagnostics = row_diagnostics(model, leverages, distances, rows_counted, counted_data)
   )
 }
 
@@ -117,20 +149,24 @@ all_or_summary <- function(values) {
   if (!is.numeric(values)) {
     return(list(n = length(values), counts = as.list(table(values))))
   }
-  quantiles <- as.list(as.numeric(summary(values)))
-  names(quantiles) <- c("min", "first_quartile", "median", "mean", "third_quartile", "max")
-  c(list(n = length(values)), quantiles)
+  summary_of_numbers(length(values), as.numeric(summary(values)))
 }
 
-observations <- function(data) {
+# `numbers`: in the order of summary().
+summary_of_numbers <- function(n, numbers) {
+  names(numbers) <- c("min", "first_quartile", "median", "mean", "third_quartile", "max")
+  c(list(n = n), as.list(numbers))
+}
+
+observations <- function(data, n) {
   by_row <- function(rows) {
     columns <- lapply(rows, function(values) as.list(json_vector(values)))
     I(unname(do.call(Map, c(list(f = function(...) I(list(...))), unname(columns)))))
   }
-  if (nrow(data) <= complete_up_to) {
+  if (n <= complete_up_to) {
     by_row(data)
   } else {
-    list(n = nrow(data), first = by_row(head(data, 10)))
+    list(n = n, first = by_row(head(data, 10)))
   }
 }
 
@@ -208,7 +244,10 @@ reference_levels <- function(model) {
 # One object for each coefficient; NA for an aliased one.
 coefficients_table <- function(model, model_summary) {
   estimated <- model_summary$coefficients
-  limits <- confint(model)
+  # as confint() has them
+  errors <- sqrt(diag(vcov(model_summary)))
+  tail <- (1 - 0.95) / 2
+  limits <- coef(model) + errors %o% qt(c(tail, 1 - tail), model$df.residual)
   unname(lapply(names(coef(model)), function(term) {
     statistics <- if (term %in% rownames(estimated)) estimated[term, ] else rep(NA_real_, 4)
     list(
@@ -217,8 +256,8 @@ coefficients_table <- function(model, model_summary) {
       std_error = statistics[[2]],
       t_value = statistics[[3]],
       p_value = statistics[[4]],
-      lower = limits[term, 1],
-      upper = limits[term, 2]
+      lower = limits[[term, 1]],
+      upper = limits[[term, 2]]
     )
   }))
 }
@@ -268,7 +307,6 @@ diagnostics <- function(model, distances, rows) {
   errors <- weighted.residuals(model)
   release_memory(n)
   tested <- thin(errors, 5000) # shapiro.test() takes no more
-  normality <- tryCatch(shapiro.test(tested), error = function(e) NULL)
   # Breusch and Pagan (1979, Econometrica 47(5), 1287-1294) against the fitted values, studentised
   # as by Koenker (1981, J. Econometrics 17(1), 107-112): n R^2 of the squared residuals, chi-
   # squared with 1 df. Against all predictors, as lmtest::bptest() has it by default, it is another.
@@ -277,6 +315,14 @@ diagnostics <- function(model, distances, rows) {
   statistic <- if (is_constant) NA_real_ else n * suppressWarnings(cor(errors^2, against))^2
   release_memory(n)
   greatest <- head(order(distances, decreasing = TRUE), 5)
+  # Cook (1977, Technometrics 19(1), 15-18), with the threshold 4 / n
+  above <- sum(distances > 4 / n, na.rm = TRUE)
+  diagnosed(n, tested, statistic, above, rows[greatest], distances[greatest])
+}
+
+# `tested`: some residuals, `statistic`: Breusch and Pagan's; `above`, `rows`, `distances`: Cook's.
+diagnosed <- function(n, tested, statistic, above, rows, distances) {
+  normality <- tryCatch(shapiro.test(tested), error = function(e) NULL)
   list(
     shapiro_wilk = if (!is.null(normality)) {
       list(w = normality$statistic[[1]], p_value = normality$p.value, n = length(tested))
@@ -285,11 +331,10 @@ diagnostics <- function(model, distances, rows) {
       statistic = statistic,
       p_value = pchisq(statistic, 1, lower.tail = FALSE)
     ),
-    # Cook (1977, Technometrics 19(1), 15-18), with the threshold 4 / n
     cooks_distance = list(
       threshold = 4 / n,
-      above = sum(distances > 4 / n, na.rm = TRUE),
-      greatest = lapply(greatest, function(i) list(row = rows[i], distance = distances[[i]]))
+      above = above,
+      greatest = lapply(seq_along(rows), function(i) list(row = rows[i], distance = distances[[i]]))
     )
   )
 }
@@ -305,19 +350,33 @@ row_diagnostics <- function(model, leverages, distances, rows, counted_data) {
   release_memory(n)
   told <- seq_len(n)
   if (n > complete_up_to) {
-    greatest <- function(values) head(order(values, decreasing = TRUE), most_outstanding)
-    told <- sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
+    told <- outstanding(leverages, standardised, distances)
     release_memory(n)
   }
-  list(
-    n = n,
-    far = sum(abs(standardised) > 2, na.rm = TRUE),
-    row = I(rows[told]),
-    observed = json_vector(response_values(model, counted_data)[told]),
-    fitted = json_vector(fitted(model)[counted(model)][told]),
-    leverage = json_vector(leverages[told]),
-    std_residual = json_vector(standardised[told]),
-    cooks_distance = json_vector(distances[told])
+  of_rows <- list(
+    row = rows[told],
+    observed = response_values(model, counted_data)[told],
+    fitted = fitted(model)[counted(model)][told],
+    leverage = leverages[told],
+    std_residual = standardised[told],
+    cooks_distance = distances[told]
+  )
+  told_of_rows(n, beyond_two(standardised), of_rows)
+}
+
+# Which rows are among those with the greatest values of any kind; of equal ones, but for rounding,
+# the first are.
+outstanding <- function(leverages, standardised, distances) {
+  greatest <- function(values) head(order(signif(values, 10), decreasing = TRUE), most_outstanding)
+  sort(unique(c(greatest(distances), greatest(abs(standardised)), greatest(leverages))))
+}
+
+beyond_two <- function(standardised) sum(abs(standardised) > 2, na.rm = TRUE)
+
+told_of_rows <- function(n, far, of_rows) {
+  c(
+    list(n = n, far = far, row = I(of_rows$row)),
+    lapply(of_rows[names(of_rows) != "row"], json_vector)
   )
 }
 

@@ -27,11 +27,7 @@ distributions <- function(model, data) {
     on.exit(release_memory(nrow(data)))
     kind <- kind_of(data[[name]])
     codes <- encode(counted_data[[name]], kind)
-    possible <- if (!is.null(kind$levels)) {
-      seq_along(kind$levels)
-    } else if (kind$kind == "logical") {
-      0:1
-    }
+    possible <- possible_codes(kind)
     if (is.null(possible)) {
       spread <- if (length(codes) > 1) sd(codes) else 0
       list(n = length(codes), sd = spread, values = I(reduced(codes)))
@@ -40,6 +36,15 @@ distributions <- function(model, data) {
     }
   })
   setNames(described, names)
+}
+
+# NULL for numbers and dates.
+possible_codes <- function(kind) {
+  if (!is.null(kind$levels)) {
+    seq_along(kind$levels)
+  } else if (kind$kind == "logical") {
+    0:1
+  }
 }
 
 # Quantiles of type 1 are values of the data, so that ties stay ties.

@@ -24,15 +24,17 @@ fit_model <- function(request, data, stepwise = "none", na = "omit") {
     data <- same_rows(model, data)
     steps <- capture.output(model <- run_step(request, data, stepwise), split = TRUE)
     if (length(term_labels(model$terms)) == 0 && length(term_labels(request$terms)) > 0) {
-      refuse(
-        "stepwise selection dropped every predictor; none of them helps to predict the response"
-      )
+      refuse_dropped()
     }
   }
   check_fit(model, left_out)
   # names that all.vars() lists, and that are no columns
   model$constants <- setdiff(all.vars(model$terms), names(data))
   list(model = model, rows = attr(model$model, "row.names"), left_out = left_out, steps = steps)
+}
+
+refuse_dropped <- function() {
+  refuse("stepwise selection dropped every predictor; none of them helps to predict the response")
 }
 
 # step() looks for the data where the formula was made, and that place lives as long as the model.
@@ -90,13 +92,17 @@ same_rows <- function(model, data) {
   if (length(rows) == nrow(data)) {
     return(data)
   }
+  warn_of_same_rows(length(rows))
+  data[match(rows, attr(data, "row.names")), , drop = FALSE]
+}
+
+warn_of_same_rows <- function(count) {
   warning(
     "stepwise selection compares fits to the ",
-    length(rows),
+    count,
     " rows in which no column of the formula given is missing",
     call. = FALSE
   )
-  data[match(rows, attr(data, "row.names")), , drop = FALSE]
 }
 
 # poly() stops where its variable is missing in a row, so these rows go before.
@@ -116,14 +122,18 @@ rows_for_poly <- function(request, data) {
   if (length(labels) == 0) {
     return(data)
   }
+  warn_of_poly(labels, sum(is_missing))
+  data[!is_missing, , drop = FALSE]
+}
+
+warn_of_poly <- function(labels, count) {
   warning(
     toString(unique(labels)),
     " can't take missing values: the ",
-    sum(is_missing),
+    count,
     " rows that have them are left out before anything else is worked out",
     call. = FALSE
   )
-  data[!is_missing, , drop = FALSE]
 }
 
 # The calls of some functions within an expression.
@@ -145,7 +155,7 @@ check_fit <- function(model, left_out) {
   }
   if (model$df.residual < 1) {
     counts <- paste(
-      nobs(model),
+      left_out$used,
       "observations are not enough for",
       model$rank,
       "coefficients; at least"

@@ -149,12 +149,12 @@ predictor_variables <- function(model) {
 #' sum of its terms, which may cancel.
 #'
 #' @param trained What strip_for_prediction() made.
-#' @param model The lm.
-#' @param data The rows that it was fitted to.
+#' @param data The rows that it was fitted to, or some of them.
+#' @param rows Which of them to check.
+#' @param fitted_values Those of `data`.
+#' @param numbers The numbers of `rows` among all rows.
 #' @return NULL. Refuses with one line that names the first row of which it is not so.
-check_rows_stand_alone <- function(trained, model, data) {
-  fitted_values <- unname(fitted(model))
-  rows <- thin(seq_along(fitted_values), 10)
+check_rows_stand_alone <- function(trained, data, rows, fitted_values, numbers = rows) {
   alone <- lapply(rows, function(i) {
     attempt(function() predict(trained, data[rep(i, trained$fewest_rows), , drop = FALSE])[[1]])
   })
@@ -174,9 +174,9 @@ check_rows_stand_alone <- function(trained, model, data) {
     if (!is.null(why)) {
       refuse(
         "formula '",
-        deparse1(formula(model)),
+        deparse1(formula(trained)),
         "': row ",
-        rows[i],
+        numbers[i],
         " alone ",
         why,
         "; give functions such as cut() their breaks, so that every observation stands for itself"

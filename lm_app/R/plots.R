@@ -9,32 +9,30 @@ most_points <- 2000
 #' them is text where the package svglite is installed, and else shapes.
 #'
 #' @param model An lm.
-#' @param data Its columns; its row names are the numbers of the rows.
+#' @param plotted What plotted() tells of its rows.
 #' @param folder Where the files are written.
 #' @param title The title of the model, or "".
 #' @param units A named list: the unit of a column.
-write_plots <- function(model, data, folder, title = "", units = list()) {
-  rows <- thin(seq_len(nrow(data)), most_points)
+write_plots <- function(model, plotted, folder, title = "", units = list()) {
   write_svg(folder, "fit", of_title("Fit", title), function() {
-    line <- fitted_line(model, data)
+    line <- fitted_line(model, plotted$ends)
     if (is.null(line)) {
-      plot_fitted(model, data, rows, units)
+      plot_fitted(model, plotted, units)
     } else {
-      plot_line(line, model, data, rows, units)
+      plot_line(line, model, plotted, units)
     }
     shown <- shortened(title)
     title(main = shown, cex.main = fitting_size(shown, 1.2, font = 2))
   })
-  if (is_exact(model)) {
+  if (plotted$is_exact) {
     warning("the fit is exact: there are no residuals to draw", call. = FALSE)
     return(invisible())
   }
-  drawn <- data
-  if (length(rows) < nrow(data)) {
+  numbers_of_rows <- row.names(plotted$data)
+  if (nrow(plotted$data) < plotted$rows) {
     # plot.lm() draws every point; these are too few for the rarer levels, now and then
-    drawn <- data[rows, , drop = FALSE]
-    refitted <- tryCatch(refit(model, drawn), error = function(e) NULL)
-    if (is.null(refitted)) drawn <- data else model <- refitted
+    refitted <- tryCatch(refit(model, plotted$data), error = function(e) NULL)
+    if (is.null(refitted)) numbers_of_rows <- row.names(plotted$ends) else model <- refitted
   }
   below <- shortened(paste(
     c(if (nzchar(title)) title, response_label(model, units)),
@@ -53,10 +51,28 @@ write_plots <- function(model, data, folder, title = "", units = list()) {
       par(cex.sub = fitting_size(below, 1))
       # it warns of leverages of one, which it leaves out, and of a line that it can't smooth
       suppressWarnings(
-        plot(model, which = which, sub.caption = below, labels.id = row.names(drawn))
+        plot(model, which = which, sub.caption = below, labels.id = numbers_of_rows)
       )
     })
   }
+}
+
+#' Take what is drawn of the rows of a fit
+#'
+#' @param model An lm.
+#' @param data Its columns.
+#' @return A list. `data`, `fitted`: at most 2000 of the rows; `rows`: how many there are; `ends`: rows
+#'   with both ends of every range; `response`: its range; `is_exact`: are there no residuals?
+plotted <- function(model, data) {
+  rows <- thin(seq_len(nrow(data)), most_points)
+  list(
+    data = rows_of(data, rows),
+    fitted = fitted(model)[rows],
+    rows = nrow(data),
+    ends = data,
+    response = range(response_values(model, data), finite = TRUE),
+    is_exact = all(weighted.residuals(model) == 0)
+  )
 }
 
 write_svg <- function(folder, name, title, draw) {
@@ -124,8 +140,6 @@ fitting_size <- function(text, size, font = 1) {
   }
 }
 
-is_exact <- function(model) all(weighted.residuals(model) == 0)
-
 # The same formula and weights, fitted to other data.
 refit <- function(model, data) {
   data_env <- list2env(list(data = data), parent = globalenv())
@@ -160,15 +174,14 @@ fitted_line <- function(model, data) {
 
 # The response as the formula has it, such as log(time), against the predictor: fit, confidence
 # and prediction band.
-plot_line <- function(line, model, data, rows, units) {
+plot_line <- function(line, model, plotted, units) {
   name <- predictors(model)
-  y <- response_values(model, data)
   plot(
-    data[[name]][rows],
-    y[rows],
+    plotted$data[[name]],
+    response_values(model, plotted$data),
     xlab = with_unit(name, units),
     ylab = response_label(model, units),
-    ylim = range(y, line$bands[, 4:5], finite = TRUE),
+    ylim = range(plotted$response, line$bands[, 4:5], finite = TRUE),
     pch = 19
   )
   matlines(line$x, line$bands, lty = c(1, 2, 2, 3, 3), col = c(4, 4, 4, 2, 2))
@@ -176,10 +189,10 @@ plot_line <- function(line, model, data, rows, units) {
   legend("topleft", meanings, lty = 1:3, col = c(4, 4, 2), bty = "n")
 }
 
-plot_fitted <- function(model, data, rows, units) {
+plot_fitted <- function(model, plotted, units) {
   plot(
-    fitted(model)[rows],
-    response_values(model, data)[rows],
+    plotted$fitted,
+    response_values(model, plotted$data),
     pch = 19,
     xlab = "fitted",
     ylab = paste("observed", response_label(model, units))

@@ -67,7 +67,8 @@ train <- function(
   fit$model <- columns <- NULL
   release_memory(nrow(model_data))
   trained <- strip_for_prediction(model, model_data, means)
-  check_rows_stand_alone(trained, model, model_data)
+  picked <- thin(seq_len(nrow(model_data)), 10)
+  check_rows_stand_alone(trained, model_data, picked, unname(fitted(model)))
   origin <- if (!is.null(fitted)) {
     paste("fitted in", check_reproduced(trained, fitted), "when fitted again here from its data")
   }
@@ -79,11 +80,12 @@ train <- function(
   leverages <- hatvalues(model)
   warn_of_leverages(leverages, fit$rows[counted(model)])
   release_memory(nrow(model_data))
-  info <- describe(model, model_summary, leverages, printed, model_data, request, fit)
+  measured <- measure(model, leverages, model_data, request, fit$rows)
+  info <- describe(model, model_summary, measured, printed, model_data, request, fit)
   info$origin <- origin
   if (!is.null(plots)) {
     message("drawing")
-    write_plots(model, model_data, plots, title, units)
+    write_plots(model, plotted(model, model_data), plots, title, units)
   }
   is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
   list(
@@ -223,16 +225,20 @@ compare_press_rmse <- function(
   }
   common <- errors[names(errors) %in% rows]
   if (length(common) < length(rows)) {
-    warning(
-      "the live version's formula can be compared on ",
-      length(common),
-      " of these ",
-      length(rows),
-      " rows only",
-      call. = FALSE
-    )
+    warn_of_common_rows(length(common), length(rows))
   }
   root_mean_square(common)
+}
+
+warn_of_common_rows <- function(common, rows) {
+  warning(
+    "the live version's formula can be compared on ",
+    common,
+    " of these ",
+    rows,
+    " rows only",
+    call. = FALSE
+  )
 }
 # The lm with what predict.lm() reads, intervals included: some KB, whatever the number of
 # observations. It needs R of the QR decomposition (its first rows), the residual sum of squares

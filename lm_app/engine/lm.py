@@ -136,17 +136,18 @@ def train(
                 live_weights=optional(live_weights),
                 fitted=r_value(fitted),
             )
-        return _trained(value, warned)
+        return trained(value, warned)
 
     return runtime.in_r(job)
 
 
 def rebuild(fitted: Mapping[str, Any]) -> Trained:
     """Rebuild an lm that was fitted elsewhere; see rebuild() in rebuild.R. Raises RError with one line."""
-    return runtime.in_r(lambda: _trained(*runtime.call("rebuild", r_value(fitted))))
+    return runtime.in_r(lambda: trained(*runtime.call("rebuild", r_value(fitted))))
 
 
-def _trained(value: Any, warned: list[str]) -> Trained:
+def trained(value: Any, warned: list[str]) -> Trained:
+    """Take what train() in train.R returned."""
     pickled = pickle.dumps(value[0])
     code, info, summary, live_press_rmse, distributions = map(json_value, list(value)[1:])
     return Trained(pickled, code, info, summary, live_press_rmse, distributions, warned)

@@ -336,10 +336,22 @@ def place_of(piece: Piece, row: int) -> str:
     if piece.kind == "parquet":
         return f"row {piece.before + row + 1} of {piece.path}"
     with open(piece.path, "rb") as stream:
-        before = sum(block.count(b"\n") for block in _blocks(stream, 0, piece.start))
+        before = _lines_before(stream, piece)
         stream.seek(piece.start)
         lines = (number for number, line in enumerate(stream, start=before + 1) if line.strip(b"\r\n"))
         return f"line {next(islice(lines, row, None))} of {piece.path}"
+
+
+def rows_before(piece: Piece) -> int:
+    """Count the rows of the file that are before a part; of CSV, the lines below a header of one line."""
+    if piece.kind == "parquet":
+        return piece.before
+    with open(piece.path, "rb") as stream:
+        return _lines_before(stream, piece) - 1
+
+
+def _lines_before(stream: BinaryIO, piece: Piece) -> int:
+    return sum(block.count(b"\n") for block in _blocks(stream, 0, piece.start))
 
 
 def digest(piece: Piece) -> str:

@@ -1,5 +1,6 @@
 """Fit a model to data: a recipe becomes a candidate."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +27,8 @@ class Live:
 class Candidate:
     """A model that may become a version, whatever made it.
 
-    `made_from` is Recipe.of_data(); `plots` are SVG files by their names; `notes` tell how the data were read.
+    `made_from` is Recipe.of_data(); `plots` are SVG files by their names; `notes` tell how the data were read; `parts`
+    describes data that were read in parts.
     """
 
     recipe: Recipe
@@ -34,6 +36,7 @@ class Candidate:
     trained: Trained
     plots: dict[str, bytes]
     notes: list[str]
+    parts: dict[str, Any] | None = None
 
 
 def fit_csv(
@@ -59,26 +62,29 @@ def fit_csv(
     except DataError as error:
         raise TrainingError(f"data file '{data}' {error}") from None
     unknown = recipe.unknown_columns(table.columns)
+    live_asked = asked_of(live)
+
+    def fit(folder: Path) -> Trained:
+        drawing = recipe.drawing(folder if draw else None)
+        return train(table, **recipe.asked(), **drawing, **live_asked, fitted=expected, console=console)
+
+    trained, plots = with_plots(fit, unknown)
+    return Candidate(recipe, recipe.of_data(data, fitted), trained, plots, table.notes)
+
+
+def asked_of(live: Live | None) -> dict[str, Any]:
+    """Return what R is to compare with."""
+    return {
+        "live_formula": live.info["formula"] if live else None,
+        "live_weights": live.recipe["weights"] if live else None,
+    }
+
+
+def with_plots(fit: Callable[[Path], Trained], unknown: Sequence[str]) -> tuple[Trained, dict[str, bytes]]:
+    """Fit, and take the plots that R writes to a folder; `unknown` is what else is wrong. Raises TrainingError."""
     with TemporaryDirectory() as folder:
         try:
-            trained = train(
-                table,
-                recipe.formula,
-                weights=recipe.weights,
-                subset=recipe.subset,
-                factors=recipe.all_factors(),
-                ordered=recipe.ordered,
-                contrasts=recipe.contrasts,
-                stepwise=recipe.stepwise,
-                na=recipe.na,
-                plots=Path(folder) if draw else None,
-                title=recipe.title,
-                units=recipe.units,
-                live_formula=live.info["formula"] if live else None,
-                live_weights=live.recipe["weights"] if live else None,
-                fitted=expected,
-                console=console,
-            )
+            trained = fit(Path(folder))
         except RError as error:
             raise TrainingError("; ".join([str(error), *unknown])) from None
         if unknown:
@@ -87,7 +93,7 @@ def fit_csv(
         broken = [name for name, content in plots.items() if not content.rstrip().endswith(b"</svg>")]
         if broken:
             raise TrainingError(f"R could not write {', '.join(broken)} to {folder}; is its disk full?")
-    return Candidate(recipe, recipe.of_data(data, fitted), trained, plots, table.notes)
+    return trained, plots
 
 
 def rebuild_fitted(recipe: Recipe, file: Path) -> Candidate:

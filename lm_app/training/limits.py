@@ -21,12 +21,15 @@ NO_MEMORY = ("cannot allocate", "memory exhausted")
 def limited() -> Iterator[None]:
     """Bound what is done within, in the main thread; raises TrainingError with one line that names the setting."""
     runtime.start()  # its own memory is not the training's
-    with _limited_memory(settings.LM_TRAINING_BYTES), _limited_time(settings.LM_TRAINING_SECONDS):
+    with _limited_memory(settings.LM_TRAINING_BYTES), limited_time():
         yield
 
 
 @contextmanager
-def _limited_time(seconds: int) -> Iterator[None]:
+def limited_time() -> Iterator[None]:
+    """Bound the time of what is done within, in the main thread; raises TookTooLong."""
+    seconds = settings.LM_TRAINING_SECONDS
+
     def expired(*_: object) -> None:
         raise TookTooLong(f"training took longer than LM_TRAINING_SECONDS, {seconds} s")
 

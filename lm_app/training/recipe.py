@@ -58,7 +58,10 @@ class Recipe(BaseModel):
 
     title: Text = Field(min_length=1, description="a text")
     description: Text = Field("", description="a text")
-    data: str = Field(pattern=r"^[^/\\.][^/\\]*$", description="the name of a file beside model.toml, without a folder")
+    data: str = Field(
+        pattern=r"^([^/\\.][^/\\]*|[^\\.][^\\]*[*?\[][^\\]*)$",
+        description="the name of a file beside model.toml, without a folder, or a pattern such as flights/*.parquet",
+    )
     sheet: Text | Annotated[int, Field(ge=1)] | None = Field(None, description="a sheet's name, or its number from 1")
     """Of an Excel file; the first where there is none."""
     csv: CSV = Field(CSV(), description="a table, [csv]")
@@ -91,8 +94,20 @@ class Recipe(BaseModel):
 
     def of_data(self, file: Path, fitted: Path | None = None) -> dict[str, Any]:
         """Describe all that a version depends on: the recipe, and the sha256 of the data and of fitted.json."""
-        recipe = self.model_dump(exclude={"data", "keep"})
-        return {**recipe, "data_sha256": sha256(file), "fitted_sha256": fitted and sha256(fitted)}
+        return self.of_sha256(sha256(file), sha256(fitted) if fitted else None)
+
+    def of_sha256(self, data: str | None, fitted: str | None = None) -> dict[str, Any]:
+        """Do as of_data(), where the hashes are known."""
+        return {**self.model_dump(exclude={"data", "keep"}), "data_sha256": data, "fitted_sha256": fitted}
+
+    def asked(self) -> dict[str, Any]:
+        """Return what R is asked to fit, as train() in lm_app/engine takes it."""
+        keys = ("formula", "weights", "subset", "ordered", "contrasts", "stepwise", "na")
+        return {**{key: getattr(self, key) for key in keys}, "factors": self.all_factors()}
+
+    def drawing(self, folder: Path | None) -> dict[str, Any]:
+        """Return what R is asked to draw, likewise: to a folder, or nothing."""
+        return {"plots": folder, "title": self.title, "units": self.units}
 
     def all_factors(self) -> dict[str, list[str]]:
         """Return `factors`, with those that only `ordered` names."""

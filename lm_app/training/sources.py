@@ -11,12 +11,16 @@ from lm_app.training.recipe import sha256
 
 
 def describe_source(candidate: Candidate, file: Path, own: Path) -> dict[str, Any]:
-    """Describe a candidate's data for the manifest; `own_sha256` is of the model's own data file at that time."""
+    """Describe a candidate's data for the manifest; `own_sha256` is of the model's own data file at that time.
+
+    `parts` are there where the data were read in parts.
+    """
     return {
         "source": file.name,
         "sha256": candidate.made_from["data_sha256"],
         "rows": rows_of(candidate),
         "own_sha256": candidate.made_from["data_sha256"] if file == own else sha256(own),
+        **({"parts": candidate.parts} if candidate.parts else {}),
     }
 
 
