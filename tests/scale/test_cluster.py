@@ -91,7 +91,7 @@ def certificates(folder: Path) -> Path:
     return file
 
 
-# Of a connection that fails, Dask may leave something behind that warns when Python collects it: here, not in a later test.
+# Of a connection that fails, Dask may leave something that warns when Python collects it: here, not in a later test.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_others_are_reached_by_tls_and_must_have_the_same_software(
     pieces: list[Piece], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
