@@ -59,7 +59,7 @@ refuse_infinite <- function(fit, account, data) {
     function(variable, label, value) {
       if (is.numeric(value) && !all(is.finite(value))) {
         value <- if (is.matrix(value)) value[rows, , drop = FALSE] else value[rows]
-        infinite_fault(variable, label, value, rows, data)
+        infinite_fault(variable, label, value, attr(data, "row.names")[rows], data)
       }
     },
     fit$plain,
@@ -177,7 +177,11 @@ after_scan <- function(fit, merged, job) {
   fit$left_out <- counts[!names(counts) %in% c("lost_for_poly", "deleted")]
   fit$deleted <- counts$deleted
   refuse_all(c(
-    no_row_faults(fit$request, counts$outside_subset < counts$read, counts$used > 0),
+    no_row_faults(
+      fit$request,
+      counts$outside_subset < counts$read,
+      counts$used > 0 || counts$zero_weight == 0
+    ),
     response_faults(fit$request, rows$data)
   ))
   if (nrow(rows$data) == 0) {

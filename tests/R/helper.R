@@ -72,3 +72,9 @@ fit_in_parts <- function(data, ends, ..., fan_in = 3, plots = NULL) {
 fit_in_parts_quietly <- function(...) {
   suppressMessages(suppressWarnings(fit_in_parts(...)))
 }
+
+expect_near <- function(found, expected, tolerance) {
+  difference <- abs(unlist(found) - unlist(expected)) / abs(unlist(expected))
+  expect_lte(max(difference, na.rm = TRUE), tolerance)
+  expect_identical(is.na(unlist(found)), is.na(unlist(expected)))
+}

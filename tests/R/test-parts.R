@@ -18,12 +18,6 @@ parts_data <- local({
 })
 some_ends <- c(300, 301, 301, 1200, 1900, 3995)
 
-expect_near <- function(found, expected, tolerance) {
-  difference <- abs(unlist(found) - unlist(expected)) / abs(unlist(expected))
-  expect_lte(max(difference, na.rm = TRUE), tolerance)
-  expect_identical(is.na(unlist(found)), is.na(unlist(expected)))
-}
-
 # The bounds of what was measured on such data; names, levels and ranges are the same.
 expect_as_in_memory <- function(found, whole) {
   info <- found$trained$info
