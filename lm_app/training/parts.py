@@ -88,7 +88,7 @@ class Parts:
 
 @contextmanager
 def opened(recipe: Recipe, file: Path, scale: Scale) -> Iterator[Parts]:
-    """Cut data into parts, and start or join a cluster for them. Raises TrainingError or DataError with one line."""
+    """Cut data into parts, and start or join a cluster for them. Raises TrainingError, DataError or Fault."""
     if why := missing():
         raise TrainingError(why)
     from lm_app.scale.cluster import cluster
@@ -100,8 +100,4 @@ def opened(recipe: Recipe, file: Path, scale: Scale) -> Iterator[Parts]:
     given = recipe.csv.model_dump(exclude_none=True)
     pieces = find_pieces(str(file), scale.part_bytes, **given, factors=recipe.all_factors())
     with cluster(scale.scheduler, scale.workers, scale.say) as engine:
-        try:
-            about = describe(engine, pieces, scale.part_bytes)
-        except Fault as fault:
-            raise TrainingError(str(fault)) from None
-        yield Parts(pieces, engine, about)
+        yield Parts(pieces, engine, describe(engine, pieces, scale.part_bytes))

@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet
 import pytest
 from django.test import Client
 
+from lm_app.scale.pieces import find_pieces, rows_before
 from lm_app.store.folder import ModelFolder
 from lm_app.training import parts
 from tests.conftest import live_file, live_version, refusal, runscript
@@ -124,12 +126,11 @@ def test_the_same_parts_make_the_same_bits_whoever_works_on_them(
     assert len(set(made)) == 1
 
 
-def test_few_rows_in_parts_are_fitted_in_memory(models: Path, tmp_path: Path, rows: Rows, elsewhere: str) -> None:
-    file = write_csv(tmp_path / "few.csv", rows[:200])
-    runscript("update_lm", "few", "--data", str(file), "--formula", FORMULA)
-    runscript(
-        "update_lm", "cut", "--data", str(file), "--formula", FORMULA, "--part-size", "4K", "--scheduler", elsewhere
-    )
+def test_few_rows_in_parts_are_fitted_in_memory(models: Path, tmp_path: Path, rows: Rows) -> None:
+    few, asked = write_csv(tmp_path / "few.csv", rows[:200]), ("--formula", FORMULA)
+    (tmp_path / "few without rows.csv").write_text("y,x,g,w\n" + "\n" * 9000)
+    runscript("update_lm", "few", "--data", str(few), *asked)
+    runscript("update_lm", "cut", "--data", f"{tmp_path}/few*.csv", *asked, "--part-size", "4K", "--workers", "1")
     assert json.loads(live_file(models, "manifest.json", "cut").read_text())["data"]["parts"]["number"] > 1
     assert estimates(info_of(models, "cut")) == estimates(info_of(models, "few"))
 
@@ -175,6 +176,43 @@ def test_faults_are_one_line_and_nothing_is_published(
     assert "'y'" in refused()
     infinite = write_csv(tmp_path / "infinite.csv", [*rows[:2000], {**rows[0], "x": "Inf"}])
     assert "row 2001 has Inf" in refused("--part-size", "16K", data=str(infinite))
+    first, *others = find_pieces(str(infinite), 16 << 10)
+    assert rows_before(first) == 0
+    assert rows_before(others[-1]) < 2000
+
+
+def test_columns_of_all_kinds(models: Path, tmp_path: Path, elsewhere: str) -> None:
+    chance = random.Random(2)
+    day, noon = date(2024, 1, 1), datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
+    made = [
+        {
+            "y": chance.gauss(0, 1),
+            "is_new": chance.random() > 0.5,
+            "day": day + timedelta(chance.randrange(300)),
+            "moment": noon + timedelta(hours=chance.randrange(9000)),
+            "n": chance.randrange(9),
+        }
+        for _ in range(2000)
+    ]
+    table = pyarrow.Table.from_pylist(made)
+    for name, part in (("a", table[:1500]), ("b", table[:0]), ("c", table[1500:])):
+        pyarrow.parquet.write_table(part, tmp_path / f"{name}.parquet")
+    pyarrow.parquet.write_table(table, tmp_path / "whole")
+    asked = ("--formula", "y ~ is_new + day + moment + n")
+    runscript("update_lm", "parts", "--data", f"{tmp_path}/*.parquet", *asked, "--workers", "1")
+    (tmp_path / "whole").rename(tmp_path / "whole.parquet")
+    runscript("update_lm", "whole", "--data", str(tmp_path / "whole.parquet"), *asked)
+    whole, found = info_of(models, "whole"), info_of(models, "parts")
+    assert found["predictors"] == whole["predictors"]
+    assert estimates(found) == pytest.approx(estimates(whole), rel=1e-6)
+
+
+def test_without_the_packages_it_says_what_to_install(
+    models: Path, pattern: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "missing", lambda: "distributed must be installed for this: pip install it")
+    said = refusal(capsys, "update_lm", "new", "--data", pattern, "--formula", FORMULA)
+    assert said == "update_lm: new: distributed must be installed for this: pip install it\n"
 
 
 def test_large_files_are_fitted_in_parts(
