@@ -20,8 +20,8 @@ from tests.monitoring.made import cars, write_log
 
 README = (ROOT / "README.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
-OF_THEIR_OWN = [ROOT / "docs" / "access.md", ROOT / "docs" / "operate.md"]
-"""What they show, test_access_doc.py and test_operate.py run."""
+OF_THEIR_OWN = [ROOT / "docs" / name for name in ("access.md", "operate.md", "scale.md")]
+"""What they show, test_access_doc.py, test_operate.py and test_scale_doc.py run."""
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
 VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
@@ -129,7 +129,7 @@ def test_targets_of_make_exist() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 170
+    assert len(README.splitlines()) <= 180
 
 
 def test_every_command_is_tested() -> None:
