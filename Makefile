@@ -61,7 +61,7 @@ audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in
 	.venv/lint/bin/pip-audit --progress-spinner off --path "$$(echo .venv/lib/python3.*/site-packages)"
 
 .PHONY: bench
-bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; half an hour of mixed load: PARTS=soak
+bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; half an hour of mixed load: PARTS=soak; 10,000,000 rows: PARTS=scale
 	$(BIN)/python -m benchmarks.run --rounds $(ROUNDS) --seconds $(SECONDS) $(PARTS)
 
 .PHONY: format
@@ -101,7 +101,7 @@ extra_files/%/live: | .venv/installed .env
 	touch $@
 
 benchmarks/.venv/installed: benchmarks/requirements.txt
-	$(APT) r-cran-plumber wrk time
+	$(APT) r-cran-data.table r-cran-plumber wrk time
 	$(PYTHON) -m venv benchmarks/.venv
 	benchmarks/.venv/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@

@@ -27,7 +27,9 @@ from benchmarks.servers import HERE, Failed
 def main() -> None:
     """Measure the parts; SystemExit with one line where an answer is wrong or a server fails."""
     parser = argparse.ArgumentParser("benchmarks.run", description="Measure ours and the peers, side by side.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts.ALL)} (default: all), or soak")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(parts.ALL)} (default: all), or soak, or scale"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, in turns")
     parser.add_argument("--seconds", type=int, default=3, help="how long each time")
     given = parser.parse_args()

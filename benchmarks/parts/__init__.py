@@ -9,6 +9,7 @@ from benchmarks.parts import (
     memory,
     operating,
     publications,
+    scale,
     single,
     slow,
     soak,
@@ -33,4 +34,4 @@ ALL = {
         training,
     )
 }
-ON_REQUEST = {"soak": soak.measure}
+ON_REQUEST = {"soak": soak.measure, "scale": scale.measure}
