@@ -8,6 +8,7 @@ from benchmarks.parts import (
     loading,
     memory,
     operating,
+    page,
     publications,
     scale,
     single,
@@ -34,4 +35,4 @@ ALL = {
         training,
     )
 }
-ON_REQUEST = {"soak": soak.measure, "scale": scale.measure}
+ON_REQUEST = {"soak": soak.measure, "scale": scale.measure, "page": page.measure}

@@ -44,8 +44,7 @@ def figures(info: Mapping[str, Any]) -> list[tuple[str, str | SafeString, str]]:
     if press is not None:
         meaning = "root mean square error of each observation, predicted without it (PRESS)"
         found.insert(0, ("error on new data", _error(press), meaning))
-    if sigma is not None:
-        found.insert(0, ("typical error", _error(sigma), "residual standard error"))
+    found.insert(0, ("typical error", _error(sigma), "residual standard error"))
     if info["r_squared"] is not None:
         found.insert(0, ("R\N{SUPERSCRIPT TWO}", f"{info['r_squared']:.2f}", "share of the variance that is explained"))
     return found

@@ -85,14 +85,10 @@ def _observed(page: Page) -> Observed | None:
     if not isinstance(rows, list) or not names:
         return None
     by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
-    columns: Columns = []
-    for predictor in page.model.predictors:
-        values = predictor.from_json(list(by_name[predictor.name]))
-        if values is None:
-            return None
-        columns.append(array("d", values))
-    if not columns:
+    read = [predictor.from_json(list(by_name[predictor.name])) for predictor in page.model.predictors]
+    if not (read and all(read)):
         return None
+    columns: Columns = [array("d", values or []) for values in read]
     response = by_name.get(info["response"].strip("`"))
     try:
         fitted = _fit(page, columns)

@@ -135,6 +135,8 @@ def test_a_configuration_without_an_access_log_writes_no_lines_of_requests(
     configuration.write_text(f"{traced}accesslog = None\n")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--config {configuration}")
     with serve("gunicorn default") as server:
+        for pid in (server.process.pid, *server.workers()):
+            os.kill(pid, signal.SIGUSR1)
         assert server.get("/lm/api/predict/29.5") == b"47.736486"
         assert server.interrupt() < 5
         assert requests(server.log) == []

@@ -161,3 +161,17 @@ def test_numbers_are_short_and_no_p_is_0() -> None:
         "not defined",
         "not defined",
     ]
+
+
+def test_a_predictor_with_one_value_has_no_slider(models: Path, client: Client) -> None:
+    write_model(models, name="flat", formula="y ~ x + z", rows="y,x,z\n1,1,7\n3,2,7\n4,3,7\n7,4,7\n8,5,7\n")
+    update("flat")
+    page = client.get("/lm?model=flat").content.decode()
+    assert page.count('type="range"') == 1
+
+
+def test_an_r_that_is_too_slow_leaves_the_page(models: Path, client: Client, settings: Settings) -> None:
+    settings.LM_MAX_SECONDS = 0
+    answer = client.get("/lm")
+    assert answer.status_code == 200
+    assert "no answer within 0 s" in answer.content.decode()

@@ -14,7 +14,7 @@ from dask import config as dask_config
 
 from lm_app.errors import Fault, TrainingError
 from lm_app.scale import cluster as scale_cluster
-from lm_app.scale.cluster import Engine, cluster
+from lm_app.scale.cluster import Engine, _merge, cluster
 from lm_app.scale.pieces import Piece, find_pieces
 from tests.conftest import ROOT, free_port
 from tests.scale import parts
@@ -153,3 +153,7 @@ def assert_refused(address: str, why: str) -> None:
 )
 def test_addresses_that_would_let_anybody_run_code_are_refused(address: str, why: str) -> None:
     assert_refused(address, f"^--scheduler {re.escape(address)}: {re.escape(why)}")
+
+
+def test_what_a_merge_finds_wrong_is_returned() -> None:
+    assert str(_merge(parts.not_joined, "", "a", "b")) == "they do not fit together"
