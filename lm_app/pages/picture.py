@@ -45,8 +45,9 @@ def picture_of(page: Page) -> dict[str, Any]:
     """Make what picture.js draws."""
     info, predictors = page.info, page.model.predictors
     held, drawn = page.held(), page.model.predictors[:MOST_PANELS]
-    observed = _observed(page)
-    panels = []
+    observed, panels = None, []
+    with suppress(LmError):  # such as of R, which is busy
+        observed = _observed(page)
     for position, predictor in enumerate(drawn):
         with suppress(LmError):  # such as of R, for levels that the fit has not seen
             panels.append(_panel(page, position, predictor, held, observed, MOST_DOTS // len(drawn)))
@@ -90,10 +91,7 @@ def _observed(page: Page) -> Observed | None:
         return None
     columns: Columns = [array("d", values or []) for values in read]
     response = by_name.get(info["response"].strip("`"))
-    try:
-        fitted = _fit(page, columns)
-    except LmError:
-        return None
+    fitted = _fit(page, columns)
     if response is None:  # it is transformed
         pairs = zip(info["fitted_values"], info["residuals"], strict=True)
         response = tuple(fit + residual for fit, residual in pairs)
