@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import ROOT, Server
-from tests.pages.checks import DESK, PHONE, assert_accessible, quiet_page
+from tests.pages.checks import DESK, assert_accessible, quiet_page
 
 STATIC = ROOT / "lm_app" / "static" / "lm_app"
 MOST_BYTES = 60_000
