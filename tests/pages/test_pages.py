@@ -93,6 +93,18 @@ def test_wrong_options_are_said_to_be_so(client: Client) -> None:
     assert "a new observation lies in" not in page
 
 
+@pytest.mark.parametrize("model", ["timedistance", "heightweight", "mtcars"])
+def test_the_numbers_of_a_page_are_the_apis(shipped_models: Path, client: Client, model: str) -> None:
+    page = client.get(f"/lm?model={model}").content.decode()
+    card = client.get(f"/lm/api/models/{model}").json()
+    answer = client.get(f"/lm/api/models/{model}/predict", {**card["example"], "interval": "prediction"}).json()
+    result = page.partition('<div id="result"')[2].partition("</div>")[0]
+    assert re.findall('<data value="(.*?)">', result) == [repr(answer[limit]) for limit in ("fit", "lower", "upper")]
+    shown = re.findall('<data value="(.*?)">', page)
+    for number in (card["sigma"], card["press_rmse"], *(row["estimate"] for row in card["coefficients"])):
+        assert repr(number) in shown
+
+
 @pytest.mark.usefixtures("shipped_models")
 def test_pages_are_compressed_and_have_a_strict_policy(client: Client) -> None:
     page = client.get("/lm", headers={"Accept-Encoding": "gzip"})
