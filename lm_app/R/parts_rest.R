@@ -5,6 +5,9 @@ quartiles <- c(0.25, 0.5, 0.75)
 # A row that alone decides a coefficient has this leverage, but for rounding.
 leverage_of_one <- 1 - 1e-10
 
+# From some version on, R's summary.lm() takes offsets off before it tells what the model explains.
+takes_offset_off <- any(grepl("z$offset", deparse(stats::summary.lm), fixed = TRUE))
+
 # Fitted values and residuals of rows.
 residuals_of <- function(fit, design) {
   pivot <- fit$pivot[seq_len(fit$rank)]
@@ -18,6 +21,7 @@ residuals_of <- function(fit, design) {
     x = x,
     residuals = residuals,
     fitted = linear + design$offset,
+    linear = linear,
     observed = design$y + design$offset,
     weighted = if (!is.null(design$w)) sqrt(design$w) * residuals
   )
@@ -72,7 +76,7 @@ part_rest <- function(fit, data, place) {
     far = beyond_two(standardised),
     outstanding = outstanding_of(of_rows),
     alone = numbers[is_counted][leverages == 1],
-    model = moments_of(series$fitted, w),
+    model = moments_of(if (takes_offset_off) whole("linear") else series$fitted, w),
     series = lapply(series, moments_of),
     sketches = if (!fit$is_live) lapply(series, sketch),
     tested = errors[(place$counted + seq_along(errors)) %in% fit$tested],

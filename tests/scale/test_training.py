@@ -150,6 +150,7 @@ def test_progress_is_shown(
     runscript("update_lm", "new", *asked, "--verbose")
     assert "residuals: 3 parts, 3,000 rows" in capsys.readouterr().out
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("TERM", "xterm")
     runscript("update_lm", "new", *asked)
     assert re.search(r"part \d of 3, [\d,]+ rows", capsys.readouterr().out)
 
