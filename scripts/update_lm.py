@@ -19,6 +19,7 @@ from lm_app.command_line import Parser
 from lm_app.engine import runtime
 from lm_app.errors import LmError, NotPublished, TookTooLong, TrainingError
 from lm_app.scale.options import add_options
+from lm_app.scale.progress import telling_passes
 from lm_app.store.folder import ModelFolder, all_models, misnamed_models
 from lm_app.store.version import Version
 from lm_app.training.parts import Scale
@@ -246,12 +247,7 @@ def console_of(quiet: bool, verbose: bool) -> Iterator[tuple[runtime.Console, "S
     if quiet:
         yield runtime.SILENT, lambda *_: None
     elif not console.is_terminal:
-
-        def say_at_the_end(what: str, done: int, parts: int, rows: int) -> None:
-            if done == parts:
-                console.print(f"{what}: {parts} parts, {rows:,} rows")
-
-        yield runtime.Console(console.print, on_print), say_at_the_end
+        yield runtime.Console(console.print, on_print), telling_passes(console)
     else:
         bar_columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*bar_columns, console=console, transient=True) as bar:

@@ -2,23 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lm_app.scale.cluster import Say
+if TYPE_CHECKING:
+    from lm_app.scale.cluster import Say
+
+
+def telling_passes(console: Console) -> "Say":
+    """Tell of each pass at its end, by a line."""
+
+    def say(what: str, done: int, parts: int, rows: int) -> None:
+        if done == parts:
+            console.print(f"{what}: {parts} parts, {rows:,} rows")
+
+    return say
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Say]:
+def progress(console: Console) -> Iterator["Say"]:
     """Give what tells of progress."""
     if not console.is_terminal:
-
-        def say_at_the_end(what: str, done: int, parts: int, rows: int) -> None:
-            if done == parts:
-                console.print(f"{what}: {parts} parts, {rows:,} rows")
-
-        yield say_at_the_end
+        yield telling_passes(console)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
