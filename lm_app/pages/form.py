@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_app.pages.numbers import percent, short
-from lm_app.pages.page import Page, typed
+from lm_app.pages.numbers import percent, short, typed
+from lm_app.pages.page import Page
 from lm_app.predictors import Date, DateTime, Factor, Logical, Numeric, Predictor
 
 STEPS = 200

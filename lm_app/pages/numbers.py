@@ -1,6 +1,7 @@
 """Write numbers for people: as many digits as say something."""
 
 import math
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -55,3 +56,8 @@ def p_value(p: float | None) -> str:
 def exact(value: float, text: str) -> SafeString:
     """Show a text for a number that is copied with all its digits; see copy.js."""
     return format_html('<data value="{}">{}</data>', repr(value), text)
+
+
+def typed(value: Any) -> str:
+    """Write a value as a form has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from lm_app.api import never, predict
 from lm_app.engine.lm import Prediction
 from lm_app.errors import InvalidObservations, LmError
-from lm_app.pages.numbers import decimals_of
+from lm_app.pages.numbers import decimals_of, typed
 from lm_app.predict import parse
 from lm_app.predict.check import Observations, check
 from lm_app.response_scale import response_scale
@@ -107,8 +107,3 @@ def page_of(request: HttpRequest, model: LoadedModel) -> Page:
     except LmError as error:
         page.problem = str(error)
     return page
-
-
-def typed(value: Any) -> str:
-    """Write a value as a form has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

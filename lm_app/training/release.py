@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 
 from lm_app.engine.lm import Model
 from lm_app.errors import TrainingError
+from lm_app.pages.numbers import typed
 from lm_app.pages.ranges import trained_on
 from lm_app.store.folder import ModelFolder
 from lm_app.store.names import version_name
@@ -55,15 +56,12 @@ def release(
 
 
 def _card(folder: ModelFolder, info: dict[str, Any], now: datetime) -> str:
-    example = {
-        name: str(value).lower() if isinstance(value, bool) else value for name, value in info["example"].items()
-    }
     context = {
         "info": info,
         "model": folder.name,
         "version": version_name(now),
         "predictors": [{**predictor, "trained_on": trained_on(predictor)} for predictor in info["predictors"]],
-        "example": urlencode(example),
+        "example": urlencode({name: typed(value) for name, value in info["example"].items()}),
     }
     return render_to_string("lm_app/MODEL_CARD.md", context)
 
