@@ -158,7 +158,10 @@ def _look_at_parquet(empty: Piece, part_bytes: int) -> _File:
     try:
         with parquet.ParquetFile(empty.path) as file:
             groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-            sizes = [(group.num_rows, group.total_byte_size) for group in groups]
+            # a number takes 8 bytes in memory, however few in the file
+            sizes = [
+                (group.num_rows, max(group.total_byte_size, 8 * group.num_rows * group.num_columns)) for group in groups
+            ]
             fields = [field for field in file.schema_arrow if field.name != INDEX]
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"is not Parquet that can be read: {_line(error)}") from None
