@@ -15,7 +15,7 @@ import pytest
 from lm_app.training.update import update
 from tests.conftest import ROOT, Server, StartServer, write_model
 
-LEVELS, ROWS = 500, 60_000
+LEVELS, ROWS = 500, 90_000
 
 
 def test_a_worker_ends_where_r_cannot_be_interrupted_and_others_go_on(serve: StartServer, models: Path) -> None:
