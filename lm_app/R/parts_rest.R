@@ -44,13 +44,17 @@ part_rest <- function(fit, data, place) {
   whole <- function(name) unlist(lapply(blocks, `[[`, name))
   series <- list(residuals = whole("residuals"), fitted = whole("fitted"))
   series$weighted <- whole("weighted")
+  observed <- whole("observed")
+  leverages <- whole("leverages")
   w <- whole("w")
+  blocks <- NULL
+  release_memory(nrow(data))
   is_used <- rep_len(rows_used(fit, data), nrow(data))
   numbers <- place$read + which(is_used)
   is_counted <- if (is.null(w)) rep(TRUE, length(numbers)) else w > 0
   is_common <- rep_len(place$is_common, nrow(data))[is_used][is_counted]
   errors <- (if (is.null(w)) series$residuals else series$weighted)[is_counted]
-  leverages <- whole("leverages")[is_counted]
+  leverages <- leverages[is_counted]
   leverages[leverages > leverage_of_one] <- 1
   deleted <- (series$residuals[is_counted] / (1 - leverages))[is_common]
   # as cooks.distance() has them
@@ -60,7 +64,7 @@ part_rest <- function(fit, data, place) {
   standardised[is.infinite(standardised)] <- NaN
   of_rows <- list(
     row = numbers[is_counted],
-    observed = whole("observed")[is_counted],
+    observed = observed[is_counted],
     fitted = series$fitted[is_counted],
     leverage = leverages,
     std_residual = standardised,
@@ -192,6 +196,7 @@ part_gather <- function(fit, data, place) {
   blocks <- by_block(fit, data, function(design, block) {
     residuals_of(fit, design)[names(fit$intervals$series)]
   })
+  release_memory(nrow(data))
   whole <- function(name) as.numeric(unlist(lapply(blocks, `[[`, name)))
   of_series <- names(fit$intervals$series)
   of_columns <- names(fit$intervals$columns)

@@ -28,6 +28,8 @@ from lm_app.errors import DataError, Fault
 Kind = Literal["number", "text", "logical", "date", "datetime"]
 KINDS: dict[str, Kind] = {"double": "number", "integer": "number"}
 SAMPLE_BYTES = 1 << 18
+VALUE_BYTES = 12
+"""Of a part's size, what a value counts at least: a number takes 8 bytes in memory, however few in the file."""
 WRITE_PARQUET = "write the data as Parquet"
 TEXTS = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 CONVERTED: dict[Kind, Any] = {
@@ -158,7 +160,10 @@ def _look_at_parquet(empty: Piece, part_bytes: int) -> _File:
     try:
         with parquet.ParquetFile(empty.path) as file:
             groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-            sizes = [(group.num_rows, group.total_byte_size) for group in groups]
+            sizes = [
+                (group.num_rows, max(group.total_byte_size, VALUE_BYTES * group.num_rows * group.num_columns))
+                for group in groups
+            ]
             fields = [field for field in file.schema_arrow if field.name != INDEX]
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"is not Parquet that can be read: {_line(error)}") from None
@@ -210,6 +215,8 @@ def _look_at_text(stream: BinaryIO, sample: bytes, empty: Piece, part_bytes: int
     found = _read_sample(sample, asked)
     begin = _end_of_header(sample, found.text)
     rows_in_byte = found.rows / max(1, len(sample) - begin)
+    in_memory = VALUE_BYTES * len(found.format.names) * rows_in_byte
+    part_bytes = max(1, int(part_bytes / max(1, in_memory)))
     pieces, start = list[Piece](), begin
     while start < empty.size:
         stream.seek(start + part_bytes - 1)

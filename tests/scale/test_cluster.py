@@ -15,7 +15,7 @@ from dask import config as dask_config
 from lm_app.errors import Fault, TrainingError
 from lm_app.scale import cluster as scale_cluster
 from lm_app.scale.cluster import Engine, _merge, cluster
-from lm_app.scale.pieces import Piece, find_pieces
+from lm_app.scale.pieces import VALUE_BYTES, Piece, find_pieces
 from tests.conftest import ROOT, free_port
 from tests.scale import parts
 from tests.scale.conftest import dask, scheduler_words, worker_words
@@ -35,7 +35,7 @@ def say(what: str, done: int, parts: int, rows: int) -> None:
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[Piece]:
     file = tmp_path_factory.mktemp("data") / "a.csv"
     file.write_text("x\n" + "1.25\n" * PARTS * ROWS)
-    found = find_pieces(str(file), ROWS * len("1.25\n"))
+    found = find_pieces(str(file), ROWS * VALUE_BYTES)
     assert len(found) == PARTS
     return found
 
