@@ -225,6 +225,14 @@ def restore_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def wait_until(is_so: Callable[[], object], seconds: int = 30) -> None:
+    """Look 20 times a second. The line of a request, for one, is written after its answer."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it never was so"
+        time.sleep(0.05)
+
+
 def wait_until_answering(server: Server, seconds: int = 30) -> None:
     for _ in range(10 * seconds):
         try:

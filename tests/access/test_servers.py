@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ml_api.access.keys import lines_of, new_key
-from tests.conftest import Server, StartServer, free_port
+from tests.conftest import Server, StartServer, free_port, wait_until
 
 PREDICT = "/lm/api/predict/29.5"
 KEY = new_key("alice")
@@ -42,14 +42,6 @@ def status(server: Server, path: str = PREDICT, **headers: str) -> int:
 def many(ask: Callable[[int], int], count: int) -> Counter[int]:
     with ThreadPoolExecutor(8) as pool:
         return Counter(pool.map(ask, range(count)))
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never was so")
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "gunicorn gthread"])

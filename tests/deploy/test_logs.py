@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 import ml_api.lines
-from tests.conftest import ROOT, Server, StartServer, live_version
-from tests.deploy.test_worker import talk, wait_until
+from tests.conftest import ROOT, Server, StartServer, live_version, wait_until
+from tests.deploy.test_worker import talk
 
 Lines = list[dict[str, Any]]
 BROKEN = {

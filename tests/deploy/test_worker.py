@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ml_api.worker import GranianWorker
-from tests.conftest import ROOT, Server, StartServer, free_port, wait_until_answering
+from tests.conftest import ROOT, Server, StartServer, free_port, wait_until, wait_until_answering
 
 GET = "/lm/api/predict/29.5"
 POST = "/lm/api/predict"
@@ -30,14 +29,6 @@ def talk(server: Server, request: bytes) -> bytes:
     with server.connect() as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never was so")
 
 
 # HTTP

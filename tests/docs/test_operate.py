@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.conftest import ROOT, StartServer, free_port
+from tests.conftest import ROOT, StartServer, free_port, wait_until
 
 PAGE = (ROOT / "docs" / "operate.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
@@ -70,6 +70,7 @@ def test_from_nothing_to_a_server_with_all_of_it(serve: StartServer, models: Pat
                 if "make_key" in command:
                     keys.append(printed)
                     variables["LAB"] = keys[0]
+        wait_until(lambda: '"rows":' in server.log.read_text())
         lines = [json.loads(line) for line in server.log.read_text().splitlines() if '"gunicorn.access"' in line]
         assert [line["key"] for line in lines if line.get("rows")] == ["lab"]
     assert json.loads((tmp_path / "operate" / "ready.json").read_text())["status"] == "ready"

@@ -23,8 +23,7 @@ from pytest_django import Settings
 from lm_app.monitoring import log_files, prediction_log
 from lm_app.monitoring.log_reader import read_log
 from ml_api import environment
-from tests.conftest import ROOT, Server, StartServer, live_version, runscript, write_model
-from tests.deploy.test_worker import wait_until
+from tests.conftest import ROOT, Server, StartServer, live_version, runscript, wait_until, write_model
 from tests.monitoring.conftest import Logged
 from tests.predict.test_kinds import COLUMNS, PATH, post_to
 from tests.predict.test_kinds import serve as publish_kinds

@@ -34,6 +34,7 @@ from tests.conftest import (
     live_file,
     live_version,
     restore_interrupt,
+    wait_until,
 )
 
 urlpatterns = [path("metrics", metrics.metrics)]
@@ -69,13 +70,6 @@ def total(server: Server, name: str, **labels: str) -> float:
 
 def labels_of(server: Server, name: str, label: str) -> set[str]:
     return {sample.labels[label] for sample in samples(server) if sample.name == name}
-
-
-def wait_until(is_so: Callable[[], bool], seconds: int = 30) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def ask(server: Server, requests: int) -> None:

@@ -7,16 +7,15 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ml_api.version import VERSION
-from tests.conftest import Server, StartServer, free_port, live_version, without_requests
+from tests.conftest import Server, StartServer, free_port, live_version, wait_until, without_requests
 from tests.observe.receiver import CONNECTION_STRING, KEY, Receiver, receiving, values
 
 PREDICTED = "GET /lm/api/models/<model>/predict/<value>"
@@ -28,13 +27,6 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa01a902b7"
 def receiver() -> Iterator[Receiver]:
     with receiving() as server:
         yield server
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> None:
@@ -63,7 +55,7 @@ def test_requests_failures_and_time_in_r_arrive_by_otlp(
         assert server.refusal("/nothing/h%C3%A4?name=somebody")[0] == 404
         with pytest.raises(urllib.error.HTTPError, match="405"):
             ask(server, "/lm/api/predict/29.5", "BREW")
-        until(lambda: len(receiver.spans()) >= 6)  # one is of wait_until_answering(), and one of R
+        wait_until(lambda: len(receiver.spans()) >= 6)  # one is of wait_until_answering(), and one of R
     after = time.time_ns()
     process = receiver.spans()[0][0]
     assert (process["service.name"], process["service.version"]) == ("lm-api", VERSION)
@@ -120,7 +112,7 @@ def test_both_workers_send(serve: StartServer, receiver: Receiver) -> None:
             count += 100
             return {process["process.pid"] for process, _ in receiver.spans()} == workers
 
-        until(sent)
+        wait_until(sent)
         server.process.terminate()
         assert server.process.wait(20) == 0
     # None is lost at the end: a span for each request, but for those of wait_until_answering().
@@ -139,7 +131,7 @@ def test_azure_gets_requests_failures_and_time_in_r(serve: StartServer, models: 
     with serve("gunicorn", **variables) as server:
         ask(server, "/lm/api/predict/29.5", traceparent=f"00-{TRACE}-{PARENT}-01")
         assert server.refusal("/lm/api/models/mtcars")[0] == 503
-        until(lambda: receiver.envelopes("RemoteDependencyData") and len(receiver.envelopes("RequestData")) >= 3)
+        wait_until(lambda: receiver.envelopes("RemoteDependencyData") and len(receiver.envelopes("RequestData")) >= 3)
         assert "opentelemetry" not in server.log.read_text()
     assert {path for path, _ in receiver.posted} == {"/v2.1/track"}
     assert {json.loads(body)[0]["iKey"] for _, body in receiver.posted} == {KEY}
@@ -215,7 +207,7 @@ def test_sampling_is_by_opentelemetrys_own_settings(serve: StartServer, receiver
     with serve("gunicorn", **variables, **SOON) as server:
         ask_many(server, 20)
         ask(server, "/lm/api/predict/29.5", traceparent=f"00-{TRACE}-{PARENT}-01")
-        until(lambda: receiver.spans())
+        wait_until(lambda: receiver.spans())
     assert [span.trace_id.hex() for _, span in receiver.spans()] == [TRACE, TRACE]
 
 

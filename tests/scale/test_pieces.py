@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from lm_app.data.reading import read_table
 from lm_app.errors import DataError, Fault
-from lm_app.scale.pieces import SAMPLE_BYTES, Piece, digest, find_pieces, place_of, read_piece
+from lm_app.scale.pieces import SAMPLE_BYTES, Piece, digest, find_pieces, place_of, read_piece, rows_before
 
 ROWS = 200
 HEADER = "x,kind,flag,day,at,note"
@@ -78,7 +78,7 @@ def test_parts_of_parquet_are_row_groups(tmp_path: Path) -> None:
     assert len(one) == 1
     assert together(many) == together(one) == table.to_pydict()
     assert together(many, ["kind"]) == {"kind": table["kind"].to_pylist()}
-    assert place_of(many[2], 3) == f"row 64 of {file}"
+    assert (place_of(many[2], 3), rows_before(many[2])) == (f"row 64 of {file}", 60)
     assert (
         str(read_piece(one[0], None).schema.field("kind").type) == "dictionary<values=string, indices=int32, ordered=0>"
     )
