@@ -90,7 +90,7 @@ extra_files/%/live: | .venv/installed .env
 
 .venv/installed-dev: requirements-dev.txt contrib/requirements-files.txt contrib/requirements-redis.txt contrib/requirements-scale.txt contrib/requirements-traces.txt .venv/installed
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	$(APT) curl nodejs prometheus r-cran-curl r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
+	$(APT) curl iproute2 nodejs prometheus r-cran-curl r-cran-httr2 r-cran-jsonlite r-cran-mass r-cran-testthat redis-server strace
 	if grep -q '^ID=ubuntu' /etc/os-release; then $(BIN)/playwright install --with-deps chromium; else $(APT) chromium; fi
 	touch $@
 

@@ -1,6 +1,7 @@
 """Clusters that tests share, as starting one takes seconds: on this machine, and as others start one."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,16 @@ from tests.conftest import ROOT, free_port, restore_interrupt
 
 @contextmanager
 def dask(
-    *words: str, ready: str, log: Path, cwd: Path = ROOT, settings: Path | None = None, **variables: str
+    *words: str,
+    ready: str,
+    log: Path,
+    prefix: str = "",
+    cwd: Path = ROOT,
+    settings: Path | None = None,
+    **variables: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of Dask's, from when its log says that it is ready."""
-    command = [sys.executable, "-m", "dask", *words]
+    command = [*shlex.split(prefix), sys.executable, "-m", "dask", *words]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -35,12 +42,12 @@ def dask(
         process.wait(timeout=60)
 
 
-def scheduler_words(port: str) -> list[str]:
-    return ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+def scheduler_words(port: str, host: str = "127.0.0.1") -> list[str]:
+    return ["scheduler", "--host", host, "--port", port, "--no-dashboard"]
 
 
-def worker_words(address: str) -> list[str]:
-    return ["worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
+def worker_words(address: str, host: str = "127.0.0.1") -> list[str]:
+    return ["worker", address, "--host", host, "--nthreads", "1", "--no-dashboard"]
 
 
 @pytest.fixture(scope="package")

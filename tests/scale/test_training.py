@@ -112,20 +112,6 @@ def test_a_new_model_of_a_pattern_is_as_one_in_memory(
         model.load()
 
 
-def test_the_same_parts_make_the_same_bits_whoever_works_on_them(
-    models: Path, pattern: str, elsewhere: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = []
-    for name, where in (
-        ("one", ("--workers", "1")),
-        ("two", ("--workers", "2")),
-        ("other", ("--scheduler", elsewhere)),
-    ):
-        runscript("update_lm", name, "--data", pattern, "--formula", FORMULA, "--quiet", *SMALL, *where)
-        made.append(hashlib.sha256(live_file(models, "modelr.pickle", name).read_bytes()).hexdigest())
-    assert len(set(made)) == 1
-
-
 def test_few_rows_in_parts_are_fitted_in_memory(models: Path, tmp_path: Path, rows: Rows) -> None:
     few, asked = write_csv(tmp_path / "few.csv", rows[:200]), ("--formula", FORMULA)
     (tmp_path / "few without rows.csv").write_text("y,x,g,w\n" + "\n" * 9000)
