@@ -27,7 +27,7 @@ PASSES = ["hashes", "levels", "columns", "polynomials and splines", "knots", "fi
 SHOWN = re.compile(r" ([a-z ]+): part (\d+) of (\d+)")
 """What a terminal shows of a pass, and of its parts that are done."""
 FEW, MANY = ("--part-size", "32K"), ("--part-size", "4K")
-"""Of these, a pass takes long enough to be seen, and to be disturbed."""
+"""Parts: of many, a pass takes long enough to be seen, and to be disturbed."""
 
 
 @pytest.fixture
