@@ -61,7 +61,7 @@ audit: .venv/installed .venv/lint/installed ## Look for known vulnerabilities in
 	.venv/lint/bin/pip-audit --progress-spinner off --path "$$(echo .venv/lib/python3.*/site-packages)"
 
 .PHONY: bench
-bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; half an hour of mixed load: PARTS=soak; 10,000,000 rows: PARTS=scale
+bench: .venv/installed benchmarks/.venv/installed ## Measure it against other servers; quick: ROUNDS=1 SECONDS=1; half an hour of mixed load: PARTS=soak; 10,000,000 rows: PARTS="scale digits"
 	$(BIN)/python -m benchmarks.run --rounds $(ROUNDS) --seconds $(SECONDS) $(PARTS)
 
 .PHONY: format

@@ -8,6 +8,7 @@ Prints the results; where all parts were measured, writes them to benchmarks/RES
     models.py             models, observations, and R's own answers; expected.R
     report.py             the results as Markdown
     settings.py, urls.py  our server, and two empty routes in it
+    fits.py, nist.R       least squares by ours and by others; data of many right digits
     floor.py, bare.py     the least time that a batch takes, and the least memory
     peers/                the other servers; requirements.txt
 """
@@ -28,7 +29,7 @@ def main() -> None:
     """Measure the parts; SystemExit with one line where an answer is wrong or a server fails."""
     parser = argparse.ArgumentParser("benchmarks.run", description="Measure ours and the peers, side by side.")
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"{', '.join(parts.ALL)} (default: all), or soak, or scale"
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(parts.ALL)} (default: all), or soak, scale, digits, page"
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, in turns")
     parser.add_argument("--seconds", type=int, default=3, help="how long each time")

@@ -5,19 +5,22 @@ about a line.
 """
 
 import atexit
+import logging
 import os
 import threading
-from contextlib import suppress
+import time
 from io import FileIO
 from typing import TypeVar
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 4096
 """Bytes. What is longer, a pipe may mix with the lines of other workers."""
 SECONDS_BETWEEN_WRITES, SECONDS_AT_END = 0.05, 1.0
 MOST_WAITING = 10_000
 """Lines that wait for a slow pipe or disk. What is more is left out, so that no answer waits for its line."""
+SECONDS_BETWEEN_COMPLAINTS = 60.0
 
 
 class Lines:
@@ -27,7 +30,9 @@ class Lines:
         """Open the file, - for stdout."""
         self._path, self._file = path, opened(path)
         self._waiting: list[bytes] = []
-        self._process = 0
+        self._process = self._left_out = self._told = 0
+        self._complained = -SECONDS_BETWEEN_COMPLAINTS
+        self._lock = threading.Lock()
 
     def reopen(self) -> None:
         """Open the file anew; the thread, if it writes just now, still has the one that was moved away."""
@@ -37,6 +42,8 @@ class Lines:
         """Have a line written soon."""
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append(line)
+        else:
+            self._leave_out(1)
         if self._process != os.getpid():  # in each worker, which is a copy of its master
             self._begin()
 
@@ -49,6 +56,7 @@ class Lines:
     def _write_on(self) -> None:
         while not self._is_ending.wait(SECONDS_BETWEEN_WRITES):
             self._write()
+            self._complain()
         self._write()
 
     def _end(self) -> None:
@@ -56,15 +64,34 @@ class Lines:
         self._thread.join(SECONDS_AT_END)
 
     def _write(self) -> None:
-        some = b""
-        with suppress(OSError):  # a full disk stops no answers
-            for line in taken_from(self._waiting):
-                if len(some) + len(line) > AT_ONCE:
-                    self._file.write(some)
-                    some = b""
-                some += line
-            if some:
-                self._file.write(some)
+        some: list[bytes] = []
+        size = 0
+        for line in taken_from(self._waiting):
+            if size + len(line) > AT_ONCE:
+                self._write_at_once(some)
+                some, size = [], 0
+            some.append(line)
+            size += len(line)
+        if some:
+            self._write_at_once(some)
+
+    def _write_at_once(self, lines: list[bytes]) -> None:
+        try:
+            self._file.write(b"".join(lines))
+        except OSError:  # a full disk stops no answers
+            self._leave_out(len(lines))
+
+    def _leave_out(self, lines: int) -> None:
+        with self._lock:
+            self._left_out += lines
+
+    def _complain(self) -> None:
+        """Say once a minute what was left out; not before a line goes out again where the log has the same pipe."""
+        now = time.monotonic()
+        if self._left_out > self._told and now >= self._complained + SECONDS_BETWEEN_COMPLAINTS:
+            self._complained, self._told = now, self._left_out
+            why = f"{self._path} is full, or slower than they come"
+            logger.error("%d requests to this process have no line in the log by now: %s", self._left_out, why)
 
 
 def opened(path: str) -> FileIO:

@@ -3,6 +3,7 @@
 from benchmarks.parts import (
     batch,
     beside,
+    digits,
     ending,
     growth,
     loading,
@@ -35,4 +36,4 @@ ALL = {
         training,
     )
 }
-ON_REQUEST = {"soak": soak.measure, "scale": scale.measure, "page": page.measure}
+ON_REQUEST = {"soak": soak.measure, "scale": scale.measure, "digits": digits.measure, "page": page.measure}

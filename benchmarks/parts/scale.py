@@ -9,73 +9,96 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import models
+from benchmarks import fits, models
 from benchmarks.bench import Bench, Findings, ratio
-from benchmarks.parts.training import cost
+from benchmarks.fits import IN_MEMORY, OURS, Run
 from benchmarks.report import Ratio, Table
 from benchmarks.servers import Failed, Request
 from lm_app.scale.options import missing
 
 ROWS = int(os.environ.get("SCALE_ROWS", "10000000"))
-FILES = 8
-FORMULA = "airtime ~ distance + hour + temp + wind + carrier"
+FILES, TIMES = 8, 10
 CARRIERS = ["AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US"]
-IN_MEMORY = """
-data <- data.table::fread(file, data.table = FALSE, stringsAsFactors = TRUE)
-model <- lm({formula}, data)
-print(summary(model))
-h <- hatvalues(model)
-press <- sum((residuals(model) / (1 - h))^2)
-cook <- cooks.distance(model, hat = h)
-""".replace("{formula}", FORMULA)
+ONE, TENFOLD = "update_lm, 1 worker", f"update_lm, 2 workers, {TIMES} times the rows"
+MOST_OF_A_WORKER, MOST_OF_THE_COMMAND = 400, 250  # MB
 
 
 def measure(bench: Bench) -> Findings:
-    """Trainings on Parquet with 1 and 2 workers against R in memory on CSV, and predictions against the server's."""
+    """Trainings on Parquet with 1 and 2 workers against others, and predictions against the server's."""
     if why := missing():
         raise Failed(why)
-    folder = bench.folder / "flights"
+    data = flights(bench.folder)
+    runs: dict[str, list[Run]] = {}
+
+    def run(name: str, command: list[str]) -> float:
+        runs.setdefault(name, []).append(fits.run(command, bench.models))
+        return runs[name][-1].seconds
+
+    two = data.train("flights", "--force", "--workers", "2")
+    commands = {OURS: two, ONE: data.train("flights", "--force", "--workers", "1"), **data.others()}
+    fits.run(two, bench.models)  # makes the model, which later trainings are compared with
+    seconds = bench.interleaved({name: partial(run, name, command) for name, command in commands.items()})
+    tenfold = bench.folder / "tenfold"
+    tenfold.mkdir()
+    for file in data.folder.glob("*.parquet"):
+        for i in range(TIMES):
+            os.link(file, tenfold / f"{i}-{file.name}")
+    run(TENFOLD, [*two, "--data", f"{tenfold}/*.parquet"])
+    by_score_lm, by_http = scored(bench, data)
+    yield Ratio(
+        f"training on {ROWS:,} rows in parts, against fread + lm + diagnostics, time",
+        ratio(seconds[OURS], seconds[IN_MEMORY]),
+        at_most=0.7,
+    )
+    yield Ratio("the same, 2 workers against 1", ratio(seconds[ONE], seconds[OURS]), at_least=1.5)
+    yield Ratio(
+        f"the same on {TIMES * ROWS:,} rows, time, against {ROWS:,}",
+        runs[TENFOLD][0].seconds / statistics.median(seconds[OURS]),
+        at_most=TIMES,
+    )
+    ours = [done for name in (OURS, ONE, TENFOLD) for done in runs[name]]
+    worker, command = max(done.largest_peak for done in ours), max(done.own_peak for done in ours)
+    yield Ratio(f"peak memory of a worker, against {MOST_OF_A_WORKER} MB", worker / MOST_OF_A_WORKER, at_most=1)
+    yield Ratio(f"and of the command, against {MOST_OF_THE_COMMAND} MB", command / MOST_OF_THE_COMMAND, at_most=1)
+    yield Ratio("rows a second by score_lm, against HTTP with 2 workers", by_score_lm / by_http, at_least=2)
+    right = fits.printed(runs[IN_MEMORY][0])
+    found = {
+        name: fits.coefficients(bench.models, "flights") if "update_lm" in name else fits.printed(done[0])
+        for name, done in runs.items()
+        if name != TENFOLD
+    }
+    yield Table(
+        f"{ROWS:,} rows of 5 predictors (p = 16)",
+        ["what", "seconds", "peak MB of the command", "of its largest worker", "digits as lm()"],
+        [
+            [
+                name,
+                f"{statistics.median(run.seconds for run in done):.1f}",
+                f"{max(run.own_peak for run in done):.0f}",
+                f"{max(run.largest_peak for run in done):.0f}" if "update_lm" in name else "",
+                fits.digits(found[name], right) if name in found else "",
+            ]
+            for name, done in runs.items()
+        ],
+    )
+    rates = [["score_lm, 2 workers, Parquet to Parquet", f"{by_score_lm:,.0f}"]]
+    rates.append([f"HTTP, 2 workers, {models.BATCH:,} rows as JSON columns", f"{by_http:,.0f}"])
+    yield Table("Predictions a second", ["what", "rows/s"], rates)
+
+
+def flights(folder: Path) -> fits.Data:
+    """Write files of flights, and all of them as one CSV."""
+    where, whole = folder / "flights", folder / "flights.csv"
     for number in range(FILES):
-        write(folder, number, ROWS // FILES)
-    whole = bench.folder / "flights.csv"
+        write(where, number, ROWS // FILES)
     with whole.open("wb") as joined:
-        for file in sorted(folder.glob("*.csv")):
+        for file in sorted(where.glob("*.csv")):
             with file.open("rb") as stream:
                 header = stream.readline()
                 joined.write(header if joined.tell() == 0 else b"")
                 shutil.copyfileobj(stream, joined)
             file.unlink()
-    measured: dict[str, list[tuple[float, float]]] = {}
-
-    def run(name: str, command: list[str]) -> float:
-        measured.setdefault(name, []).append(cost(command, bench.models))
-        return measured[name][-1][0]
-
-    train = [*models.training("flights"), "--data", f"{folder}/*.parquet", "--formula", FORMULA]
-    in_r = ["Rscript", "-e", f"file <- {str(whole)!r}; {IN_MEMORY}"]
-    commands = {
-        "2 workers": [*train, "--workers", "2"],
-        "1 worker": [*train, "--workers", "1"],
-        "R in memory": in_r,
-    }
-    cost(train, bench.models)  # makes the model, which later trainings are compared with
-    bench.interleaved({name: partial(run, name, command) for name, command in commands.items()})
-    seconds = {name: [wall for wall, _ in runs] for name, runs in measured.items()}
-    yield Ratio(
-        f"training on {ROWS:,} rows in parts, against fread + lm + diagnostics, time",
-        ratio(seconds["2 workers"], seconds["R in memory"]),
-        at_most=0.7,
-    )
-    yield Ratio("the same, 2 workers against 1", ratio(seconds["1 worker"], seconds["2 workers"]), at_least=1.5)
-    yield Ratio("predictions a second by score_lm, against HTTP with 2 workers", scored(bench, folder), at_least=2)
-    yield Table(
-        f"{ROWS:,} rows of 5 predictors (p = 16)",
-        ["what", "seconds", "peak MB of the largest process"],
-        [
-            [name, f"{statistics.median(seconds[name]):.1f}", f"{max(peak for _, peak in runs):.0f}"]
-            for name, runs in measured.items()
-        ],
-    )
+    return fits.Data(where, whole, "airtime", ["distance", "hour", "temp", "wind"], ["carrier", *CARRIERS])
 
 
 def write(folder: Path, number: int, rows: int) -> None:
@@ -104,15 +127,15 @@ def write(folder: Path, number: int, rows: int) -> None:
     pyarrow.csv.write_csv(plain, folder / f"{number}.csv")
 
 
-def scored(bench: Bench, folder: Path) -> float:
-    """Rows a second by score_lm with 2 workers, against those that a server with 2 answers as JSON columns."""
+def scored(bench: Bench, data: fits.Data) -> tuple[float, float]:
+    """Rows a second by score_lm with 2 workers, and those that a server with 2 answers as JSON columns."""
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(folder / "0.parquet").slice(0, models.BATCH).drop_columns(["airtime"])
+    table = pyarrow.parquet.read_table(data.folder / "0.parquet").slice(0, models.BATCH).drop_columns(["airtime"])
     body = json.dumps({name: table[name].to_pylist() for name in table.column_names}).encode()
     with bench.ours("--workers=2") as ours:
         request = Request("/lm/api/models/flights/predict?extrapolation=flag", {}, body)
         by_http = models.BATCH * ours.rate(request, 3 * bench.seconds)
-    words = ["flights", f"{folder}/*.parquet", str(bench.folder / "scored"), "--workers", "2"]
-    seconds, _ = cost([sys.executable, "manage.py", "runscript", "score_lm", "--script-args", *words], bench.models)
-    return ROWS / seconds / by_http
+    words = ["flights", data.parquet, str(bench.folder / "scored"), "--workers", "2"]
+    command = [sys.executable, "manage.py", "runscript", "score_lm", "--script-args", *words]
+    return ROWS / fits.run(command, bench.models).seconds, by_http

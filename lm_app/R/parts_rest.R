@@ -47,6 +47,7 @@ part_rest <- function(fit, data, place) {
   observed <- whole("observed")
   leverages <- whole("leverages")
   w <- whole("w")
+  explained <- if (takes_offset_off) whole("linear") else series$fitted
   blocks <- NULL
   release_memory(nrow(data))
   is_used <- rep_len(rows_used(fit, data), nrow(data))
@@ -80,7 +81,7 @@ part_rest <- function(fit, data, place) {
     far = beyond_two(standardised),
     outstanding = outstanding_of(of_rows),
     alone = numbers[is_counted][leverages == 1],
-    model = moments_of(if (takes_offset_off) whole("linear") else series$fitted, w),
+    model = moments_of(explained, w),
     series = lapply(series, moments_of),
     sketches = if (!fit$is_live) lapply(series, sketch),
     tested = errors[(place$counted + seq_along(errors)) %in% fit$tested],

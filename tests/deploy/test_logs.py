@@ -146,7 +146,9 @@ def test_a_full_disk_stops_no_answers(serve: StartServer, monkeypatch: pytest.Mo
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--access-logfile /dev/full")
     with serve("gunicorn") as server:
         assert [server.get("/lm/api/predict/29.5") for _ in range(20)] == [b"47.736486"] * 20
+        wait_until(lambda: "have no line in the log by now: /dev/full is full" in server.log.read_text())
         assert server.interrupt() < 5
+        assert server.log.read_text().count("have no line") == 1  # a minute
         assert all("exception" not in line for line in lines(server.log))
 
 
@@ -166,7 +168,9 @@ def test_a_log_that_nobody_reads_stops_no_answers(
     os.close(reader)
 
 
-def test_lines_that_wait_are_bounded_and_written_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lines_that_wait_are_bounded_and_written_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(ml_api.lines, "MOST_WAITING", 500)
     monkeypatch.setattr(ml_api.lines, "SECONDS_BETWEEN_WRITES", 1)
     file, line = tmp_path / "log", b"x" * 99 + b"\n"
@@ -175,6 +179,7 @@ def test_lines_that_wait_are_bounded_and_written_whole(monkeypatch: pytest.Monke
         lines.add(line)
     wait_until(lambda: file.stat().st_size == 500 * len(line))
     assert file.read_bytes() == line * 500
+    wait_until(lambda: "9500 requests to this process have no line in the log by now" in caplog.text)
 
 
 # The id
