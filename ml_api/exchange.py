@@ -194,5 +194,7 @@ class Exchange:
             headers.append(("Connection", "close"))
         if self.gone:
             self.gone.cancel()
-        self.proto.response_bytes(status, headers, content)
-        self.worker.log_access(self, SimpleNamespace(status=status, headers=headers, sent=len(content)))
+        try:  # to log it afterwards would take Rust's turn, who sends it
+            self.worker.log_access(self, SimpleNamespace(status=status, headers=headers, sent=len(content)))
+        finally:
+            self.proto.response_bytes(status, headers, content)

@@ -80,7 +80,7 @@ class Access:
             return self._get_response(request)
         left, refusal = self._limiter.count(environ.get(KEY) or name_of_client(environ))
         response = refusal or self._get_response(request)
-        response.headers["RateLimit"] = left
+        response.headers._store["ratelimit"] = "RateLimit", left  # Django would look at each character
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
