@@ -3,13 +3,14 @@
 import os
 import time
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
 from django.conf import settings
 from gunicorn.glogging import Logger
 
+from lm_app.measured import Measured
 from ml_api.access.addresses import client_of
 from ml_api.lines import Lines
 from ml_api.log import JSONLines
@@ -18,6 +19,23 @@ from ml_api.observe.request_id import current_id, new_id
 
 PATH, METHOD = 1000, 32
 """How many characters of each a line has at most: the system writes 4096 bytes to a pipe at once, or not at once."""
+
+
+class Noted(NamedTuple):
+    """A request, for its line: small, and quickly made, as a thread writes the line later. Times are in seconds."""
+
+    time: float
+    id: str
+    client: str
+    method: str
+    path: str
+    key: str | None
+    route: str
+    status: int
+    size: int
+    seconds: float
+    queued: float
+    measured: Measured | None
 
 
 class Log(Logger):  # type: ignore[misc]
@@ -31,8 +49,8 @@ class Log(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Set up where lines go; gunicorn calls this anew where it reads its settings anew."""
         super().setup(cfg)
-        self.requests = Lines(cfg.accesslog) if cfg.accesslog else None
-        self.line = json_line if settings.LOG_FORMAT == "json" else text_line
+        line = json_line if settings.LOG_FORMAT == "json" else text_line
+        self.requests = Lines(cfg.accesslog, line) if cfg.accesslog else None
         if settings.LOG_FORMAT == "json":
             for handler in self.error_log.handlers:
                 handler.setFormatter(JSONLines())
@@ -50,42 +68,60 @@ class Log(Logger):  # type: ignore[misc]
         observe(resp, environ, request_time)
 
     def write_request(self, observed: Observed) -> None:
-        """Write a request's line."""
+        """Have a request's line written."""
         if self.requests:
-            self.requests.add(self.line(fields(observed)))
+            self.requests.add(note(observed))
 
 
-def fields(observed: Observed) -> dict[str, Any]:
-    """Tell what a line has. No header of the client's is in it but its id, and no query: either may hold secrets."""
-    environ, measured = observed.environ, observed.measured
-    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+def note(observed: Observed) -> Noted:
+    """Note what a line tells: no more of the request, which a client may have made large."""
+    environ = observed.environ
     client = client_of(environ)
+    return Noted(
+        time.time(),
+        environ[REQUEST_ID],
+        client.text if client else "",
+        environ.get("REQUEST_METHOD", "")[:METHOD],
+        (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))[:PATH],
+        environ.get(KEY),
+        observed.route,
+        observed.status,
+        observed.size,
+        observed.seconds,
+        observed.queued,
+        observed.measured,
+    )
+
+
+def fields(noted: Noted) -> dict[str, Any]:
+    """Tell what a line has. No header of the client's is in it but its id, and no query: either may hold secrets."""
     found = {
-        "id": environ[REQUEST_ID],
-        "client": client.text if client else "",
-        "method": environ.get("REQUEST_METHOD", "")[:METHOD],
-        "path": quote(path[:PATH])[:PATH],
-        "route": observed.route,
-        "status": observed.status,
-        "bytes": observed.size,
-        "ms": round(observed.seconds * 1000, 3),
-        "queue_ms": round(observed.queued * 1000, 3),
-        "key": environ.get(KEY),
+        "id": noted.id,
+        "client": noted.client,
+        "method": noted.method,
+        "path": quote(noted.path)[:PATH],
+        "route": noted.route,
+        "status": noted.status,
+        "bytes": noted.size,
+        "ms": round(noted.seconds * 1000, 3),
+        "queue_ms": round(noted.queued * 1000, 3),
+        "key": noted.key,
     }
-    if measured:
+    if measured := noted.measured:
         found["r_ms"] = round(measured.r_seconds * 1000, 3)
         found["model"], found["version"], found["rows"] = measured.model, measured.version, measured.rows
     return found
 
 
-def json_line(found: dict[str, Any]) -> bytes:
+def json_line(noted: Noted) -> bytes:
     """Write a line for programs."""
-    head = {"time": datetime.now(timezone.utc), "level": "INFO", "logger": "gunicorn.access", "pid": os.getpid()}
-    return orjson.dumps(head | found, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+    when = datetime.fromtimestamp(noted.time, timezone.utc)
+    head = {"time": when, "level": "INFO", "logger": "gunicorn.access", "pid": os.getpid()}
+    return orjson.dumps(head | fields(noted), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
 
 
-def text_line(found: dict[str, Any]) -> bytes:
+def text_line(noted: Noted) -> bytes:
     """Write a line for a terminal."""
-    when = time.strftime(Log.datefmt)
+    when = time.strftime(Log.datefmt, time.localtime(noted.time))
     line = '{when} [{pid}] [INFO] {client} "{method} {path}" {status} {bytes} bytes {ms} ms (request {id})\n'
-    return line.format(when=when, pid=os.getpid(), **found).encode()
+    return line.format(when=when, pid=os.getpid(), **fields(noted)).encode()

@@ -9,8 +9,9 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from io import FileIO
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -23,13 +24,14 @@ MOST_WAITING = 10_000
 SECONDS_BETWEEN_COMPLAINTS = 60.0
 
 
-class Lines:
-    """A file that lines are added to."""
+class Lines(Generic[T]):
+    """A file that has a line for each thing that is noted."""
 
-    def __init__(self, path: str) -> None:
-        """Open the file, - for stdout."""
+    def __init__(self, path: str, line_of: Callable[[T], bytes]) -> None:
+        """Open the file, - for stdout; `line_of` makes a line, in the thread."""
+        self._line_of = line_of
         self._path, self._file = path, opened(path)
-        self._waiting: list[bytes] = []
+        self._waiting: list[T] = []
         self._process = self._left_out = self._told = 0
         self._complained = -SECONDS_BETWEEN_COMPLAINTS
         self._lock = threading.Lock()
@@ -38,10 +40,10 @@ class Lines:
         """Open the file anew; the thread, if it writes just now, still has the one that was moved away."""
         self._file = opened(self._path)
 
-    def add(self, line: bytes) -> None:
-        """Have a line written soon."""
+    def add(self, noted: T) -> None:
+        """Have the line of it written soon."""
         if len(self._waiting) < MOST_WAITING:
-            self._waiting.append(line)
+            self._waiting.append(noted)
         else:
             self._leave_out(1)
         if self._process != os.getpid():  # in each worker, which is a copy of its master
@@ -66,7 +68,8 @@ class Lines:
     def _write(self) -> None:
         some: list[bytes] = []
         size = 0
-        for line in taken_from(self._waiting):
+        for noted in taken_from(self._waiting):
+            line = self._line_of(noted)
             if size + len(line) > AT_ONCE:
                 self._write_at_once(some)
                 some, size = [], 0

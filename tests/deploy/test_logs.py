@@ -174,7 +174,7 @@ def test_lines_that_wait_are_bounded_and_written_whole(
     monkeypatch.setattr(ml_api.lines, "MOST_WAITING", 500)
     monkeypatch.setattr(ml_api.lines, "SECONDS_BETWEEN_WRITES", 1)
     file, line = tmp_path / "log", b"x" * 99 + b"\n"
-    lines = ml_api.lines.Lines(str(file))
+    lines = ml_api.lines.Lines(str(file), bytes)
     for _ in range(10_000):
         lines.add(line)
     wait_until(lambda: file.stat().st_size == 500 * len(line))
