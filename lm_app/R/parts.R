@@ -54,7 +54,10 @@ plan_parts <- function(
   live <- if (!is.null(live_formula)) {
     tryCatch(read_request(header, live_formula, live_weights, subset), refusal = function(e) NULL)
   }
-  if (!is.null(live)) {
+  is_same <- stepwise == "none" &&
+    identical(live_formula, deparse1(formula(request$terms))) &&
+    identical(live_weights, weights)
+  if (!is.null(live) && !is_same) {
     fits$live <- plan_fit(live, is_live = TRUE)
   }
   used <- intersect(columns, unlist(lapply(fits, function(fit) fit$request$used)))

@@ -31,6 +31,7 @@ with_terms <- function(fit, job) {
   refuse_all(single)
   design <- model.matrix(terms, frame, contrasts.arg = contrasts_asked(request, variables))
   fit$terms <- terms
+  fit$labels <- names(variables)
   fit$xlevels <- .getXlevels(terms, frame)
   fit$contrasts <- attr(design, "contrasts")
   fit$assign <- attr(design, "assign")
@@ -72,7 +73,7 @@ rows_used <- function(fit, data) {
   if (isTRUE(fit$all_used)) TRUE else account_for_rows(fit, data)$is_used
 }
 
-# A part's rows that are fitted, by blocks: f is called with the design and the rows.
+# A part's rows that are fitted, by blocks: f is called with the design.
 by_block <- function(fit, data, f) {
   is_used <- rows_used(fit, data)
   if (!isTRUE(is_used)) {
@@ -82,8 +83,8 @@ by_block <- function(fit, data, f) {
   size <- max(width, block_numbers %/% width)
   lapply(if (nrow(data) > 0) seq(1, nrow(data), by = size), function(from) {
     rows <- seq(from, min(nrow(data), from + size - 1))
-    block <- data[rows, , drop = FALSE]
-    f(design_of(fit, block), block)
+    # a data frame would look at its row names, in each block
+    f(design_of(fit, lapply(data, `[`, rows), length(rows)))
   })
 }
 
@@ -92,13 +93,14 @@ by_block <- function(fit, data, f) {
 #' As fast_path() does, it leaves out what model.frame() and model.matrix() look up each time.
 #'
 #' @param fit One of job$fits, with its terms.
-#' @param data Rows that are fitted.
+#' @param data A list of the columns of rows that are fitted.
+#' @param count How many rows they are.
 #' @return A list: the matrix `x`, the response `y` less the `offset` (0 where there is none), and the
 #'   weights `w`, or NULL.
-design_of <- function(fit, data) {
+design_of <- function(fit, data, count) {
   terms <- fit$terms
   values <- eval(attr(terms, "predvars"), data, globalenv())
-  names(values) <- names(variables_of(terms))
+  names(values) <- fit$labels
   for (name in names(fit$factors)) {
     known <- fit$factors[[name]]
     codes <- values[[name]]
@@ -123,7 +125,7 @@ design_of <- function(fit, data) {
   offset <- Reduce(`+`, unname(values[attr(terms, "offset")]), 0)
   attributes(values) <- list(
     names = names(values),
-    row.names = .set_row_names(nrow(data)),
+    row.names = .set_row_names(count),
     class = "data.frame"
   )
   x <- .External2(get("C_modelmatrix", asNamespace("stats")), terms, values)
@@ -150,7 +152,7 @@ r_factor <- function(matrix) {
 merge_r <- function(all) r_factor(do.call(rbind, all))
 
 part_qr <- function(fit, data, place) {
-  blocks <- by_block(fit, data, function(design, block) {
+  blocks <- by_block(fit, data, function(design) {
     joined <- cbind(design$x, design$y)
     w <- design$w
     if (!is.null(w)) {
@@ -158,7 +160,7 @@ part_qr <- function(fit, data, place) {
     }
     list(
       r = r_factor(joined),
-      counts = c(used = nrow(block), counted = nrow(joined)),
+      counts = c(used = nrow(design$x), counted = nrow(joined)),
       sums = colSums(design$x),
       log_weights = if (is.null(w)) 0 else sum(log(w[w > 0]))
     )

@@ -39,6 +39,7 @@ merge_moments <- function(all) {
 
 # So many values of a part, or of many parts, say where each quantile is.
 sketch_size <- 8192L
+sketch_middles <- (seq_len(sketch_size) - 0.5) / sketch_size
 
 #' Sketch how numbers are distributed
 #'
@@ -46,8 +47,16 @@ sketch_size <- 8192L
 #' @return A list: `values`, sorted, all of them or 8192, how often each (`counts`), and by how many
 #'   rows at most a cumulated count is wrong (`error`).
 sketch <- function(x) {
-  runs <- rle(sort(as.numeric(x), method = "radix"))
-  thin_sketch(list(values = runs$values, counts = as.numeric(runs$lengths), error = 0))
+  x <- sort(as.numeric(x), method = "radix")
+  n <- length(x)
+  if (n > sketch_size && sum(x[-1] != x[-n]) >= sketch_size) {
+    # as thin_sketch() would make it, without the runs of all values
+    runs <- rle(x[ceiling(sketch_middles * n)])
+    share <- n / sketch_size
+    return(list(values = runs$values, counts = runs$lengths * share, error = share / 2))
+  }
+  runs <- rle(x)
+  list(values = runs$values, counts = as.numeric(runs$lengths), error = 0)
 }
 
 merge_sketches <- function(all) {
@@ -69,8 +78,7 @@ thin_sketch <- function(whole) {
     return(whole)
   }
   share <- sum(whole$counts) / sketch_size
-  middles <- (seq_len(sketch_size) - 0.5) / sketch_size
-  runs <- rle(sketched_quantiles(whole, middles))
+  runs <- rle(sketched_quantiles(whole, sketch_middles))
   list(values = runs$values, counts = runs$lengths * share, error = whole$error + share / 2)
 }
 

@@ -30,7 +30,7 @@ residuals_of <- function(fit, design) {
 part_rest <- function(fit, data, place) {
   r <- fit$r[, seq_len(fit$rank), drop = FALSE]
   inverse <- backsolve(r, diag(fit$rank))
-  blocks <- by_block(fit, data, function(design, block) {
+  blocks <- by_block(fit, data, function(design) {
     found <- residuals_of(fit, design)
     w <- if (is.null(design$w)) 1 else design$w
     found$leverages <- w * rowSums((found$x %*% inverse)^2)
@@ -71,7 +71,7 @@ part_rest <- function(fit, data, place) {
     std_residual = standardised,
     cooks_distance = distances
   )
-  picked <- which((place$used + seq_along(numbers)) %in% fit$picked)
+  picked <- within_part(fit$picked - place$used, length(numbers))
   list(
     press = c(sum = sum(deleted^2), n = length(deleted)),
     squares = sum(errors^2),
@@ -84,7 +84,7 @@ part_rest <- function(fit, data, place) {
     model = moments_of(explained, w),
     series = lapply(series, moments_of),
     sketches = if (!fit$is_live) lapply(series, sketch),
-    tested = errors[(place$counted + seq_along(errors)) %in% fit$tested],
+    tested = errors[within_part(fit$tested - place$counted, length(errors))],
     picked = list(
       number = numbers[picked],
       used = place$used + picked,
@@ -132,9 +132,13 @@ merge_rest <- function(fit, values) {
   )
 }
 
+# Those of some positions that are in a part of so many rows.
+within_part <- function(positions, count) positions[positions > 0 & positions <= count]
+
 # The five greatest of Cook's distances; of equal ones the first.
 most_distant <- function(rows, distances) {
-  greatest <- head(order(-distances, rows), 5)
+  near <- near_greatest(distances, 5)
+  greatest <- near[head(order(-distances[near], rows[near]), 5)]
   list(row = rows[greatest], distance = distances[greatest])
 }
 
@@ -194,7 +198,7 @@ after_rest <- function(fit, merged, job) {
 
 part_gather <- function(fit, data, place) {
   is_used <- rows_used(fit, data)
-  blocks <- by_block(fit, data, function(design, block) {
+  blocks <- by_block(fit, data, function(design) {
     residuals_of(fit, design)[names(fit$intervals$series)]
   })
   release_memory(nrow(data))

@@ -195,6 +195,7 @@ test_that("the live version's formula is fitted in the same passes", {
   compare_ways(with_gaps, "y ~ g", live_formula = "y ~ x * h", live_weights = "w")
   compare_ways(with_gaps, "y ~ ns(x, 3)", live_formula = "y ~ z")
   compare_ways(with_gaps, "y ~ g", live_formula = "y ~ g")
+  expect_named(plan_parts(names(parts_data), "y ~ g", live_formula = "y ~ g")$fits, "main")
   for (formula in c("y ~ nope", "y ~ log(z - 10)", "y ~ 0 + offset(z)", "y ~ g + log(k - 4)")) {
     found <- fit_in_parts_quietly(with_gaps, some_ends, "y ~ x", live_formula = formula)
     expect_null(found$trained$live_press_rmse)
