@@ -131,7 +131,7 @@ def write(folder: Path, number: int, rows: int) -> None:
         {"airtime": airtime, "distance": distance, "hour": hour, "temp": temp, "wind": wind, "carrier": carrier}
     )
     folder.mkdir(exist_ok=True)
-    pyarrow.parquet.write_table(table, folder / f"{number}.parquet", row_group_size=250_000)
+    pyarrow.parquet.write_table(table, folder / f"{number}.parquet", row_group_size=200_000)
     plain = table.set_column(5, "carrier", carrier.cast(pyarrow.string()))
     pyarrow.csv.write_csv(plain, folder / f"{number}.csv")
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from rpy2 import rinterface
 
@@ -28,6 +28,9 @@ from lm_app.engine.convert import (
 from lm_app.engine.fast import FastPredict, Values
 from lm_app.engine.pickles import serialized_lm
 from lm_app.errors import ClientGone, RError, TimedOut, UnseenLevels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Interval = Literal["none", "confidence", "prediction"]
 """As in R's predict()."""
@@ -92,24 +95,30 @@ class More(NamedTuple):
     """In R."""
 
 
+class Asked(TypedDict, total=False):
+    """What a fit may be asked for beside its formula; see train() in train.R."""
+
+    weights: str | None
+    subset: str | None
+    factors: Mapping[str, Sequence[str]]
+    ordered: Sequence[str]
+    contrasts: Mapping[str, Any]
+    stepwise: str
+    na: str
+    live_formula: str | None
+    live_weights: str | None
+
+
 def train(
     table: Table,
     formula: str,
     *,
-    weights: str | None = None,
-    subset: str | None = None,
-    factors: Mapping[str, Sequence[str]] | None = None,
-    ordered: Sequence[str] = (),
-    contrasts: Mapping[str, Any] | None = None,
-    stepwise: str = "none",
-    na: str = "omit",
     plots: Path | None = None,
     title: str = "",
     units: Mapping[str, str] | None = None,
-    live_formula: str | None = None,
-    live_weights: str | None = None,
     fitted: Mapping[str, Any] | None = None,
     console: runtime.Console = runtime.SILENT,
+    **asked: "Unpack[Asked]",
 ) -> Trained:
     """Fit an lm to a table; see train() in train.R for the arguments. Raises RError with one line."""
 
@@ -120,25 +129,32 @@ def train(
                 "train",
                 data,
                 formula,
-                weights=optional(weights),
-                subset=optional(subset),
-                factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
-                ordered=strings(ordered),
-                contrasts=r_value(contrasts or {}),
-                stepwise=stepwise,
-                na=na,
+                **arguments_of(asked),
                 row_names=optional(table.row_names),
                 problems=problems_of(table),
                 plots=optional(str(plots) if plots else None),
                 title=title,
                 units=r_value(units or {}),
-                live_formula=optional(live_formula),
-                live_weights=optional(live_weights),
                 fitted=r_value(fitted),
             )
         return trained(value, warned)
 
     return runtime.in_r(job)
+
+
+def arguments_of(asked: Asked) -> dict[str, Any]:
+    """Make R's arguments of what is asked."""
+    return {
+        "weights": optional(asked.get("weights")),
+        "subset": optional(asked.get("subset")),
+        "factors": named_list({name: strings(levels) for name, levels in asked.get("factors", {}).items()}),
+        "ordered": strings(asked.get("ordered", ())),
+        "contrasts": r_value(asked.get("contrasts", {})),
+        "stepwise": asked.get("stepwise", "none"),
+        "na": asked.get("na", "omit"),
+        "live_formula": optional(asked.get("live_formula")),
+        "live_weights": optional(asked.get("live_weights")),
+    }
 
 
 def rebuild(fitted: Mapping[str, Any]) -> Trained:

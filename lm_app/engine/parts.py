@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rpy2 import rinterface
 
 from lm_app.data.table import NA_INTEGER, NA_REAL
 from lm_app.engine import runtime
 from lm_app.engine.convert import ffi, json_value, named_list, optional, r_value, rlib, strings
-from lm_app.engine.lm import Trained, trained
+from lm_app.engine.lm import Asked, Trained, arguments_of, trained
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 DONE = "done"
 
@@ -30,39 +33,11 @@ class Plan(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def plan(
-    columns: Sequence[str],
-    formula: str,
-    *,
-    weights: str | None = None,
-    subset: str | None = None,
-    factors: Mapping[str, Sequence[str]] | None = None,
-    ordered: Sequence[str] = (),
-    contrasts: Mapping[str, Any] | None = None,
-    stepwise: str = "none",
-    na: str = "omit",
-    live_formula: str | None = None,
-    live_weights: str | None = None,
-) -> Plan:
+def plan(columns: Sequence[str], formula: str, **asked: "Unpack[Asked]") -> Plan:
     """Plan a fit; see plan_parts() in parts.R for the arguments. Raises RError with one line."""
 
     def job() -> Plan:
-        return _plan(
-            *runtime.call(
-                "plan_parts",
-                strings(columns),
-                formula,
-                weights=optional(weights),
-                subset=optional(subset),
-                factors=named_list({name: strings(levels) for name, levels in (factors or {}).items()}),
-                ordered=strings(ordered),
-                contrasts=r_value(contrasts or {}),
-                stepwise=stepwise,
-                na=na,
-                live_formula=optional(live_formula),
-                live_weights=optional(live_weights),
-            )
-        )
+        return _plan(*runtime.call("plan_parts", strings(columns), formula, **arguments_of(asked)))
 
     return runtime.in_r(job)
 
