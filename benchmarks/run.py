@@ -7,7 +7,7 @@ Prints the results; where all parts were measured, writes them to benchmarks/RES
     servers.py            the processes that are measured, and what asks them; wrk.lua
     models.py             models, observations, and R's own answers; expected.R
     report.py             the results as Markdown
-    settings.py, urls.py  our server, and two empty routes in it
+    settings.py, urls.py  our server, and two empty routes in it; silent.conf.py, without a log of requests
     fits.py, nist.R       least squares by ours and by others; data of many right digits
     floor.py, bare.py     the least time that a batch takes, and the least memory
     peers/                the other servers; requirements.txt

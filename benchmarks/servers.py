@@ -23,6 +23,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = HERE / "peers"
+SILENT = f"--config={HERE / 'silent.conf.py'}"
 DATA = ROOT / "extra_files" / "timedistance" / "timedistance.csv"
 CONNECTIONS = 8
 

@@ -7,21 +7,13 @@ from benchmarks import servers
 from benchmarks.bench import Bench, Findings, ratio
 from benchmarks.parts.single import median_row, rates_and_costs
 from benchmarks.report import Ratio, Table
-from benchmarks.servers import ROOT, Request, Server
+from benchmarks.servers import SILENT, Request, Server
 from ml_api.access.keys import RIGHTS, lines_of, new_key
-
-SILENT = f"""\
-from runpy import run_path
-
-globals().update(run_path({str(ROOT / "gunicorn.conf.py")!r}, run_name=__name__))
-accesslog = None
-"""
 
 
 def measure(bench: Bench) -> Findings:
     """What a single GET costs with each of them, against the same without."""
-    silent, key = bench.folder / "silent.conf.py", new_key("bench")
-    silent.write_text(SILENT)
+    key = new_key("bench")
     limited = {"LM_API_KEYS": lines_of("bench", key, ["*"], RIGHTS), "LM_RATE_LIMIT": "900000000/minute"}
     predictions = bench.folder / "predictions"
     predictions.mkdir()
@@ -33,7 +25,7 @@ def measure(bench: Bench) -> Findings:
             return stack.enter_context(servers.gunicorn(bench.models, request, *options, **settings)), request
 
         asked = {
-            "neither logs nor metrics": start(get, f"--config={silent}"),
+            "neither logs nor metrics": start(get, SILENT),
             "logs and metrics": start(get, LM_METRICS="open"),
             "logs, as by default": start(get),
             "logs, keys and limits": start(with_key, **limited),

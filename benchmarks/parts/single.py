@@ -1,4 +1,4 @@
-"""Requests for one prediction."""
+"""Requests for one prediction, without a log of them, as the peers write none."""
 
 import os
 import statistics
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from benchmarks.bench import GUNICORNS_THREADS, Bench, Findings, ratio
 from benchmarks.report import Ratio, Table
-from benchmarks.servers import Request, Server
+from benchmarks.servers import SILENT, Request, Server
 
 
 def measure(bench: Bench) -> Findings:
     """Requests for one prediction."""
     with ExitStack() as stack:
-        ours = stack.enter_context(bench.ours())
-        one_thread = stack.enter_context(bench.ours("--threads=1"))
-        four_threads = stack.enter_context(bench.ours("--threads=4"))
-        gunicorns = stack.enter_context(bench.ours(GUNICORNS_THREADS))
+        ours = stack.enter_context(bench.ours(SILENT))
+        one_thread = stack.enter_context(bench.ours(SILENT, "--threads=1"))
+        four_threads = stack.enter_context(bench.ours(SILENT, "--threads=4"))
+        gunicorns = stack.enter_context(bench.ours(SILENT, GUNICORNS_THREADS))
         peers = {name: stack.enter_context(server) for name, server in bench.peers().items()}
         asked = {  # what is close to each other here is measured close to each other in time
             "GET": (ours, bench.get()),
