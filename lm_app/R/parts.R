@@ -51,13 +51,12 @@ plan_parts <- function(
   ))
   check_stepwise(request, stepwise)
   fits <- list(main = plan_fit(request, stepwise))
-  live <- if (!is.null(live_formula)) {
+  is_live <- stepwise == "none" &&
+    is_live_fit(deparse1(formula(request$terms)), weights, live_formula, live_weights)
+  live <- if (!is.null(live_formula) && !is_live) {
     tryCatch(read_request(header, live_formula, live_weights, subset), refusal = function(e) NULL)
   }
-  is_same <- stepwise == "none" &&
-    identical(live_formula, deparse1(formula(request$terms))) &&
-    identical(live_weights, weights)
-  if (!is.null(live) && !is_same) {
+  if (!is.null(live)) {
     fits$live <- plan_fit(live, is_live = TRUE)
   }
   used <- intersect(columns, unlist(lapply(fits, function(fit) fit$request$used)))

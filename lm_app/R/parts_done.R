@@ -30,8 +30,7 @@ finish_parts <- function(job, plots = NULL, title = "", units = list()) {
     write_plots(model, plotted_parts(fit), plots, title, units)
   }
   asked <- job$asked
-  is_live <- identical(asked$live_formula, info$formula) &&
-    identical(asked$live_weights, asked$weights)
+  is_live <- is_live_fit(info$formula, asked$weights, asked$live_formula, asked$live_weights)
   list(
     model = trained,
     code = paste0(as_code(trained), "\n", collapse = ""),

@@ -51,9 +51,7 @@ sketch <- function(x) {
   n <- length(x)
   if (n > sketch_size && sum(x[-1] != x[-n]) >= sketch_size) {
     # as thin_sketch() would make it, without the runs of all values
-    runs <- rle(x[ceiling(sketch_middles * n)])
-    share <- n / sketch_size
-    return(list(values = runs$values, counts = runs$lengths * share, error = share / 2))
+    return(thinned(x[ceiling(sketch_middles * n)], n, 0))
   }
   runs <- rle(x)
   list(values = runs$values, counts = as.numeric(runs$lengths), error = 0)
@@ -77,9 +75,14 @@ thin_sketch <- function(whole) {
   if (length(whole$values) <= sketch_size) {
     return(whole)
   }
-  share <- sum(whole$counts) / sketch_size
-  runs <- rle(sketched_quantiles(whole, sketch_middles))
-  list(values = runs$values, counts = runs$lengths * share, error = whole$error + share / 2)
+  thinned(sketched_quantiles(whole, sketch_middles), sum(whole$counts), whole$error)
+}
+
+# A sketch of n values by their quantiles; `error` is what there was before.
+thinned <- function(quantiles, n, error) {
+  runs <- rle(quantiles)
+  share <- n / sketch_size
+  list(values = runs$values, counts = runs$lengths * share, error = error + share / 2)
 }
 
 # Values of the data, as of type 1.

@@ -87,7 +87,7 @@ train <- function(
     message("drawing")
     write_plots(model, plotted(model, model_data), plots, title, units)
   }
-  is_live <- identical(live_formula, info$formula) && identical(live_weights, weights)
+  is_live <- is_live_fit(info$formula, weights, live_formula, live_weights)
   list(
     model = trained,
     code = paste0(as_code(trained), "\n", collapse = ""),
@@ -191,6 +191,11 @@ release_memory <- function(n) {
   if (n > 1e5) {
     gc()
   }
+}
+
+# Is a fit by the live version's formula, so that their PRESS is one?
+is_live_fit <- function(formula, weights, live_formula, live_weights) {
+  identical(live_formula, formula) && identical(live_weights, weights)
 }
 
 # How well another formula does on these data, such as that of the live version, over the rows
