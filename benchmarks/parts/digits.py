@@ -10,12 +10,15 @@ from benchmarks import fits
 from benchmarks.bench import Bench, Findings
 from benchmarks.report import Table
 from benchmarks.servers import HERE, ROOT, Failed
+from lm_app.scale.options import missing
 
 ROWS, PARTS = 1_000_000, 50
 
 
 def measure(bench: Bench) -> Findings:
     """The right digits of the coefficients of each data set, by each that can be had here."""
+    if why := missing():
+        raise Failed(why)
     listed = subprocess.run(["Rscript", str(HERE / "nist.R")], cwd=ROOT, capture_output=True, check=True, text=True)
     sets: dict[str, Any] = json.loads(listed.stdout)
     found: dict[str, list[str]] = {}
