@@ -57,8 +57,11 @@ class Lines(Generic[T]):
 
     def _write_on(self) -> None:
         while not self._is_ending.wait(SECONDS_BETWEEN_WRITES):
-            self._write()
-            self._complain()
+            try:
+                self._write()
+                self._complain()
+            except Exception:  # goes on: one line that can't be made must not cost all others
+                logger.exception("Lines of requests can't be made")
         self._write()
 
     def _end(self) -> None:

@@ -182,6 +182,15 @@ def test_lines_that_wait_are_bounded_and_written_whole(
     wait_until(lambda: "9500 requests to this process have no line in the log by now" in caplog.text)
 
 
+def test_a_line_that_cannot_be_made_costs_no_later_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "log"
+    lines = ml_api.lines.Lines(str(file), str.encode)
+    lines.add("\ud800")  # half of a character
+    wait_until(lambda: "Lines of requests can't be made" in caplog.text)
+    lines.add("later\n")
+    wait_until(lambda: file.read_bytes() == b"later\n")
+
+
 # The id
 
 
