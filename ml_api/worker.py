@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from io import BytesIO
@@ -42,6 +43,10 @@ class GranianWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until a signal, or until the master is gone; beat all the while."""
+        with suppress(OSError):  # where it is forbidden
+            # Threads that start now run until they wait, whoever else could: Rust's then has several responses to send
+            # at once, and as many requests to bring. See docs/decisions/0011-granian-under-gunicorn.md.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         self.is_closing = False
         self.exchanges: set[Exchange] = set()
         self.turns = Turns(self.cfg.threads, settings.LM_MAX_WAITING)
