@@ -270,11 +270,31 @@ fast_path <- function(model) {
   variances <- rep(sum(model$residuals^2) / df_residual, model$rank)
   model_matrix <- get("C_modelmatrix", asNamespace("stats")) # what model.matrix() calls in the end
   is_in_order <- identical(pivot, seq_along(model$coefficients))
-  # each term is a number, as it comes: the model matrix is x, after a column of ones
-  x_is_design <- is_verbatim &&
+  # each term is a variable, as it comes; of numbers only, the model matrix is x after ones
+  has_main_effects <- is_verbatim &&
     is_in_order &&
-    length(factors) == 0 &&
     identical(term_labels(model_terms), variable_names)
+  x_is_design <- has_main_effects && length(factors) == 0
+  # with factors, a row of it is put together from numbers and rows of contrasts; without an
+  # intercept, one of the factors has no contrasts
+  is_row_known <- has_main_effects && !x_is_design && intercept == 1
+  if (is_row_known) {
+    positions <- vapply(factors, function(f) f$position, 1L)
+    widths <- rep(1L, count)
+    widths[positions] <- vapply(factors, function(f) ncol(f$contrasts), 1L)
+    last <- 1L + cumsum(widths)
+    first <- last - widths + 1L
+    for (i in seq_along(factors)) {
+      factors[[i]]$columns <- first[positions[i]]:last[positions[i]]
+    }
+    numbers <- setdiff(seq_len(count), positions)
+    number_columns <- first[numbers]
+    ones <- rep(1, 1 + sum(widths))
+  }
+
+  # most ask for the same level, and qt() takes a third of an interval's time
+  quantile_level <- 0
+  quantile <- NULL
 
   # NULL where a level is another than those of the fit, as factor(x) may meet
   variables_of <- function(x) {
@@ -315,6 +335,17 @@ fast_path <- function(model) {
       rows <- length(x) / count
       design <- c(rep(1, rows * intercept), x)
       dim(design) <- c(rows, count + intercept)
+    } else if (is_row_known && length(x) == count) {
+      design <- ones
+      design[number_columns] <- x[numbers]
+      for (f in factors) {
+        code <- x[f$position] + f$shift
+        if (code < 1 || code > length(f$codes)) {
+          return(NULL)
+        }
+        design[f$columns] <- f$contrasts[code, ]
+      }
+      dim(design) <- c(1L, length(design))
     } else {
       evaluated <- variables_of(x)
       if (is.null(evaluated)) {
@@ -337,7 +368,11 @@ fast_path <- function(model) {
     if (interval == "prediction") {
       variance_of_fit <- variance_of_fit + variances[1]
     }
-    half_width <- qt((1 - level) / 2, df_residual) * sqrt(variance_of_fit)
+    if (level != quantile_level) {
+      quantile <<- qt((1 - level) / 2, df_residual)
+      quantile_level <<- level
+    }
+    half_width <- quantile * sqrt(variance_of_fit)
     c(fitted_values, fitted_values + half_width, fitted_values - half_width)
   }
   if (is_verbatim) {
@@ -373,6 +408,7 @@ prepare_factor <- function(name, model, variable_names) {
     codes = seq_along(fit_levels) + 0L,
     is_verbatim = is_logical || identical(encoded$levels, fit_levels),
     shift = if (is_logical) 1L else 0L,
+    contrasts = contrasted,
     attributes = list(levels = fit_levels, class = "factor", contrasts = contrasted)
   )
 }

@@ -2,6 +2,7 @@ formulas <- c(
   "mpg ~ wt",
   "mpg ~ wt + hp + qsec",
   "mpg ~ wt + am",
+  "mpg ~ fast + wt + cylinders + hp + am",
   "mpg ~ wt * am",
   "mpg ~ wt * fast",
   "mpg ~ am:wt + cylinders",
@@ -61,10 +62,11 @@ for (formula in formulas) {
     many <- observations_for(model)
     for (data in list(many, many[1, , drop = FALSE], many[7, , drop = FALSE])) {
       for (interval in intervals) {
-        expected <- as.vector(predict(model, data, interval = interval, level = 0.8))
-        expect_identical(call_fast(prepared, data, interval, 0.8), expected)
+        level <- if (interval == "confidence") 0.8 else 0.9
+        expected <- as.vector(predict(model, data, interval = interval, level = level))
+        expect_identical(call_fast(prepared, data, interval, level), expected)
         expect_identical(
-          prepared$fallback(encode(data), interval, 0.8),
+          prepared$fallback(encode(data), interval, level),
           list(value = expected, warnings = I(character()))
         )
       }
