@@ -110,13 +110,13 @@ def test_between_chunks_a_prediction_ends_that_takes_too_long(
     columns |= {"g": ["a"] * 100_000} if number == 9 else {}
     columns.pop("z") if number == 9 else None
     client.get(f"/lm/api/models/m{number}")
-    settings.LM_MAX_SECONDS = 0.002
+    settings.LM_MAX_SECONDS = 0.0005
     answer = refused(client, f"/lm/api/models/m{number}/predict?extrapolation=flag", columns)
     coefficients = {1: 2, 9: 5}[number]
     assert answer == {
         "status": "503",
         "Retry-After": "1",
-        "detail": f"Model 'm{number}' has no answer within 0.002 s (LM_MAX_SECONDS) to 100000 observations of "
+        "detail": f"Model 'm{number}' has no answer within 0.0005 s (LM_MAX_SECONDS) to 100000 observations of "
         f"{coefficients} coefficients, interval=none; send fewer observations at once, or try again.",
     }
 
