@@ -155,6 +155,8 @@ class Numeric(Predictor):
 
     def are_inside(self, values: Sequence[float]) -> bool:
         """Are all values inside the range of the training data?"""
+        if len(values) == 1:
+            return self.min <= values[0] <= self.max
         if not values:
             return True
         least, greatest = range_of(values)

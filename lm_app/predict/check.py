@@ -1,13 +1,16 @@
 """Check the values of a question: columns of doubles, as R takes them, or every error at once."""
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lm_app.predict.question import MISSING, PREDICTED, Errors, Question, Source, as_text, short
 from lm_app.predictors import CONSTANT, Predictor, one_of
 from lm_app.schemas import Format, OneResponse, Options
+
+Convert = Callable[[Sequence[Any]], Sequence[float] | None]
+"""One of a predictor's ways to read values."""
 
 CLASHES = {*PREDICTED, "errors", "terms", "terms_se", "terms_lower", "terms_upper"}
 CLASHES_OF_ONE = CLASHES | OneResponse.model_fields.keys()
@@ -49,14 +52,23 @@ class Observations:
 def check(question: Question, predictors: Sequence[Predictor]) -> Observations:
     """Check the columns, all of one length; raises InvalidObservations with all errors of the request.
 
+    Each is converted as a whole, and only where that fails, value by value.
+
     The values as they were sent are not kept: that R's answer can take their memory is 7 % of a large batch's time.
     """
-    frame, errors, whole = question.frame, question.errors, not question.errors.rows
-    columns = [
-        _column(predictor, frame.columns[predictor.name], question, whole)
-        for predictor in predictors
-        if predictor.name in frame.columns
-    ]
+    frame, errors = question.frame, question.errors
+    read, refuse = f"from_{frame.source.written}", question.options.extrapolation == "refuse"
+    is_whole, columns = not errors.rows, []  # is nothing MISSING?
+    for predictor in predictors:
+        values = frame.columns.get(predictor.name)
+        if values is None:
+            continue
+        convert: Convert = getattr(predictor, read)
+        numbers = convert(values) if is_whole else None
+        column = None if numbers is None else array("d", numbers)
+        if column is None or (refuse and not predictor.are_inside(column)):
+            column = _one_by_one(predictor, values, question, convert, refuse)
+        columns.append(column)
     if question.options.augment:
         _check_clashes(question)
     errors.raise_if_any()
@@ -113,22 +125,14 @@ def _extrapolated(predictors: Sequence[Predictor], columns: Sequence["array[floa
     return [not all(row) for row in zip(*inside, strict=True)]
 
 
-def _column(predictor: Predictor, values: Sequence[Any], question: Question, whole: bool) -> "array[float]":
-    """Convert a column as a whole; only where that fails, value by value, to tell what is wrong.
+def _one_by_one(
+    predictor: Predictor, values: Sequence[Any], question: Question, convert: Convert, refuse: bool
+) -> "array[float]":
+    """Convert a column that can't be converted as a whole, to tell what is wrong.
 
-    A wrong value is 0 here; its row is dropped. `whole` says that nothing is MISSING.
+    A wrong value is 0 here; its row is dropped.
     """
-    refuse = question.options.extrapolation == "refuse"
-    if question.frame.source.is_text:
-        convert = predictor.from_csv if question.frame.source.is_csv else predictor.from_text
-    else:
-        convert = predictor.from_json
-    numbers = convert(values) if whole else None
-    if numbers is not None:
-        column = array("d", numbers)
-        if not refuse or predictor.are_inside(column):
-            return column
-    column = array("d", bytes(8 * len(values)))
+    column, source = array("d", bytes(8 * len(values))), question.frame.source
     for row, value in enumerate(values):
         if value is MISSING:
             continue
@@ -140,16 +144,14 @@ def _column(predictor: Predictor, values: Sequence[Any], question: Question, who
         else:
             column[row] = number[0]
             continue
-        prefix = f"row {row}: " if question.frame.source.has_rows else ""
-        question.errors.add(question.frame.source.loc(predictor.name, row), prefix + msg, value, row)
+        prefix = f"row {row}: " if source.has_rows else ""
+        question.errors.add(source.loc(predictor.name, row), prefix + msg, value, row)
     return column
 
 
 def _not_allowed(predictor: Predictor, value: Any, question: Question) -> str:
-    if question.frame.source.is_csv:
-        allowed = predictor.allowed_in_csv()
-    else:
-        allowed = predictor.allowed(in_text=question.frame.source.is_text)
+    written = question.frame.source.written
+    allowed = predictor.allowed_in_csv() if written == "csv" else predictor.allowed(in_text=written == "text")
     described = "missing (null)" if value is None else short(repr(value) if isinstance(value, str) else as_text(value))
     return f"{predictor.name} is {described}; it must be {allowed}."
 

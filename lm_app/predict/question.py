@@ -36,8 +36,8 @@ class Source(Enum):
 
     def __init__(self, kind: str) -> None:
         # attributes, as they are read for each predictor of a request
-        self.is_csv = kind == "csv"
-        self.is_text = kind not in ("records", "columns", "object")
+        self.written = "csv" if kind == "csv" else "json" if kind in ("records", "columns", "object") else "text"
+        """How predictors read its values: by from_csv(), from_json() or from_text()."""
         self.has_rows = kind in ("records", "columns", "csv")
         """May it hold more than one observation?"""
 
