@@ -33,6 +33,16 @@ def _address(pointer: Any) -> int:
     return int(ffi.cast("intptr_t", pointer))
 
 
+def _list_of(numbers: Any, size: int) -> list[float]:
+    """Copy numbers of R's; many by way of an array, in two thirds of the time."""
+    if size <= SMALL:
+        few: list[float] = ffi.unpack(numbers, size)
+        return few
+    values = array("d")
+    values.frombytes(ffi.buffer(numbers, 8 * size))
+    return values.tolist()
+
+
 class FastPredict:
     """The call that prepare_predict() in fast_predict.R returns: of x, interval and level.
 
@@ -69,7 +79,7 @@ class FastPredict:
         answer = (_eval_small if size <= SMALL else _eval_large)(*self.arguments)
         numbers: list[float] | None = None
         if not self.failed[0] and _length(answer) == size:
-            numbers = ffi.unpack(ffi.cast("double *", _numbers(answer)), size)
+            numbers = _list_of(ffi.cast("double *", _numbers(answer)), size)
         if size > SMALL:  # else the next request most likely asks for as many
             self._make_room(0)
         return numbers
