@@ -53,9 +53,8 @@ client_router = Router(tags=["client"])
 versions_router = Router()
 router = Router()
 code_router = Router()  # for any model alone: of the default one, the path is the client's
-predict_router = Router()  # mounted first: Django tries the URLs in their order, and each takes its time
-value_router = Router()
-predict_router.add_router("/predict/{value}", value_router)
+value_router = Router()  # these two are mounted first: Django tries the URLs in their order, and each takes its time
+predict_router = Router()
 
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """R draws by style attributes; nothing else is allowed to an SVG that is opened by itself."""
@@ -160,7 +159,7 @@ def add_version_headers(run: Callable[..., HttpResponse]) -> Callable[..., HttpR
     return with_headers
 
 
-for about_a_model in (predict_router, router, code_router):
+for about_a_model in (value_router, predict_router, router, code_router):
     about_a_model.add_decorator(find_model, mode="operation")
     about_a_model.add_decorator(add_version_headers, mode="view")
 

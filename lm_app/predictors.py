@@ -124,7 +124,7 @@ class Numeric(Predictor):
     def from_text(self, values: Sequence[str]) -> Sequence[float] | None:
         """Read numbers with a dot or a comma; None for thousands separators, NaN, infinity and all else."""
         try:
-            return self._allowed(_numbers(values))
+            return self._allowed([_number(text) for text in values])
         except ValueError:
             return None
 
@@ -402,13 +402,6 @@ def _number(text: str, pattern: "re.Pattern[str]" = NUMBER) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
-
-
-def _numbers(texts: Sequence[str]) -> list[float]:
-    joined = ",".join(texts)
-    # JSON admits blanks around a number, _number() does not
-    values = _together(joined, len(texts)) if joined.split() == [joined] else None
-    return values or [_number(text) for text in texts]
 
 
 def _together(joined: str, count: int) -> list[float] | None:

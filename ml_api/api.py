@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 from ninja.operation import Operation
 
-from lm_app.api import client_router, code_router, models_router, predict_router, router, versions_router
+from lm_app.api import client_router, code_router, models_router, predict_router, router, value_router, versions_router
 from lm_app.errors import LmError
 from lm_app.examples import add_examples
 from lm_app.openapi import describe_models
@@ -77,7 +77,9 @@ api = API(
     servers=[{"url": "/", "description": "This server"}],
     description="Predictions of R linear models (`lm`), and what is known about the models.",
 )
+api.add_router("/api/predict/{value}", value_router, tags=DEFAULT_MODEL)
 api.add_router("/api", predict_router, tags=DEFAULT_MODEL)
+api.add_router("/api/models/{model}/predict/{value}", value_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api/models/{model}", predict_router, url_name_prefix="model", tags=ANY_MODEL)
 api.add_router("/api", router, tags=DEFAULT_MODEL)
 api.add_router("/api", versions_router, tags=DEFAULT_MODEL)

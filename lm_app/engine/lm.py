@@ -331,7 +331,8 @@ def _predict(
     deadline: float,
     is_part: bool = False,
 ) -> Prediction:
-    model, warned, began = prepared.value, list[str](), time.monotonic()
+    model, began = prepared.value, time.monotonic()
+    warned: list[str] = []
     numbers = model.fast(x, rows if interval == "none" else 3 * rows, interval, level)
     if numbers is None:
         numbers, warned = _fall_back(model, x, interval, level, deadline)

@@ -19,6 +19,9 @@ from lm_app.response_scale import back_transformed, response_scale
 from lm_app.schemas import VERSION_HEADER
 from lm_app.store.version import LoadedModel
 
+VARY = "Vary", f"Accept, {VERSION_HEADER}"
+"""A cache shall not answer with another format or version than the one that is asked for. It is set as Django keeps it,
+who else looks at each character, in each response anew."""
 NAMED = 3
 """So many rows are named in a warning."""
 TO_QUOTE = re.compile('[,"\r\n]')
@@ -53,8 +56,7 @@ def respond(model: LoadedModel, observations: Observations, prediction: Predicti
 
 def _response(content: bytes, media_type: str) -> HttpResponse:
     response = HttpResponse(content, content_type=media_type)
-    # A cache shall not answer with another format or version than the one that is asked for.
-    response["Vary"] = f"Accept, {VERSION_HEADER}"
+    response.headers._store["vary"] = VARY
     return response
 
 
