@@ -48,6 +48,7 @@ def measure(bench: Bench) -> Findings:
         ("the same, against gunicorn's threads", "GET", "GET, gunicorn's threads", None),
         ("POST of one observation, 10 predictors, against the single GET", "POST with 10 predictors", "GET", 0.75),
         ("one prediction interval, against the single GET", "GET with prediction interval", "GET", 0.9),
+        ("the same, against a GET by name, as it is", "GET with prediction interval", "GET by name", None),
         ("4 threads against 1 thread", "GET, 4 threads", "GET, 1 thread", 0.9),
     ]:
         yield Ratio(measured, ratio(rates[over], rates[under]), at_least=target)
