@@ -4,7 +4,6 @@ Names, lengths and sizes are checked here and by the reader of each format; the 
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import parse_qs
 
@@ -175,11 +174,11 @@ def _options(query: Fields, errors: Errors, fields: Fields = MappingProxyType({}
     for name, values in given.items():
         if len(values) > 1:
             errors.add([_part(name, fields), name], f"{name} is given more than once.", values)
-    requested = tuple((name, values[-1]) for name, values in given.items() if name in OPTION_NAMES)
+    requested = {name: values[-1] for name, values in given.items() if name in OPTION_NAMES}
     if not requested:
         return DEFAULTS
     try:
-        options = _validated(requested)
+        options = Options.model_validate(requested)
         errors.spares_rows = options.on_error == "null"
         return options
     except ValidationError as error:
@@ -188,12 +187,6 @@ def _options(query: Fields, errors: Errors, fields: Fields = MappingProxyType({}
             value = wrong["input"]
             errors.add([_part(name, fields), name], f"{name} is {value!r}; it must be {Options.allowed(name)}.", value)
         return DEFAULTS
-
-
-@lru_cache(maxsize=1000)
-def _validated(requested: tuple[tuple[str, str], ...]) -> Options:
-    """Make options, which most requests ask alike. Raises ValidationError."""
-    return Options.model_validate(dict(requested))
 
 
 def _accepted(request: HttpRequest) -> Format:
