@@ -224,6 +224,19 @@ def test_a_worker_that_no_longer_beats_is_replaced(serve: StartServer, monkeypat
         assert server.get(GET) == b"47.736486"
 
 
+def test_its_threads_go_on_until_they_wait(serve: StartServer) -> None:
+    with serve("gunicorn") as server:
+        assert server.get(GET) == b"47.736486"
+        [worker] = server.workers()
+        threads = [
+            int(task.name)
+            for task in Path(f"/proc/{worker}/task").iterdir()
+            if (task / "comm").read_text().startswith("tokio")
+        ]
+        assert threads
+        assert set(map(os.sched_getscheduler, threads)) == {os.SCHED_BATCH}
+
+
 def test_a_worker_ends_where_its_master_is_gone(serve: StartServer) -> None:
     with serve("gunicorn") as server:
         [worker] = server.workers()
