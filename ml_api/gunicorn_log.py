@@ -114,7 +114,7 @@ def fields(noted: Noted) -> dict[str, Any]:
 
 
 def in_ms(seconds: float) -> float:
-    """Give milliseconds, cut to microseconds: round() goes by way of text, and takes as long as to write the line."""
+    """Give milliseconds, cut to microseconds. round() goes by way of text: three take as long as to write the line."""
     return int(seconds * 1e6) / 1000
 
 

@@ -281,7 +281,7 @@ fast_path <- function(model) {
   if (is_row_known) {
     positions <- vapply(factors, function(f) f$position, 1L)
     widths <- rep(1L, count)
-    widths[positions] <- vapply(factors, function(f) ncol(f$contrasts), 1L)
+    widths[positions] <- vapply(factors, function(f) ncol(f$attributes$contrasts), 1L)
     last <- 1L + cumsum(widths)
     first <- last - widths + 1L
     for (i in seq_along(factors)) {
@@ -343,7 +343,7 @@ fast_path <- function(model) {
         if (code < 1 || code > length(f$codes)) {
           return(NULL)
         }
-        design[f$columns] <- f$contrasts[code, ]
+        design[f$columns] <- f$attributes$contrasts[code, ]
       }
       dim(design) <- c(1L, length(design))
     } else {
@@ -408,7 +408,6 @@ prepare_factor <- function(name, model, variable_names) {
     codes = seq_along(fit_levels) + 0L,
     is_verbatim = is_logical || identical(encoded$levels, fit_levels),
     shift = if (is_logical) 1L else 0L,
-    contrasts = contrasted,
     attributes = list(levels = fit_levels, class = "factor", contrasts = contrasted)
   )
 }

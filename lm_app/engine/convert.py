@@ -19,8 +19,13 @@ def doubles(vector: rinterface.FloatSexpVector) -> "array[float]":
     Not by vector.memoryview(): in rpy2 3.6 each such call loses one reference to None (its C function returns None
     without owning it), and Python up to 3.11 ends with "deallocating None" when the last one is gone.
     """
+    return doubles_at(rlib.REAL(vector.__sexp__._cdata), len(vector))
+
+
+def doubles_at(pointer: Any, size: int) -> "array[float]":
+    """Copy so many of R's numbers."""
     values = array("d")
-    values.frombytes(ffi.buffer(rlib.REAL(vector.__sexp__._cdata), 8 * len(vector)))
+    values.frombytes(ffi.buffer(pointer, 8 * size))
     return values
 
 
