@@ -166,7 +166,7 @@ class GranianWorker(Worker):  # type: ignore[misc]
         self.log.access(response, None, exchange.environ, seconds)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=100)  # a name may have 64 kB
 def variable(header: str) -> str:
     """Name a header in an environment."""
     return f"HTTP_{header.upper().replace('-', '_')}"
