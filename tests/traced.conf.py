@@ -12,9 +12,9 @@ globals().update(runpy.run_path("gunicorn.conf.py", run_name=__name__))
 
 
 def traced(function: Callable[..., None]) -> Callable[..., None]:
-    def run(*arguments: Any) -> None:
+    def run(*arguments: Any, **options: Any) -> None:
         sys.settrace(threading.gettrace())
-        function(*arguments)
+        function(*arguments, **options)
 
     return run
 
@@ -24,6 +24,4 @@ def serve(listener: Any, handle: Callable[[Any], None], **settings: int) -> Any:
 
 
 setattr(worker, "serve", serve)  # noqa: B010 - mypy
-granian_core._AtOnce.call_soon_threadsafe = staticmethod(
-    lambda callback, future, context=None: traced(callback)(future)
-)
+granian_core._AtOnce.call_soon_threadsafe = staticmethod(traced(granian_core._AtOnce.call_soon))
