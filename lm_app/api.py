@@ -167,7 +167,7 @@ for about_a_model in (value_router, predict_router, router, code_router):
 @models_router.get("/models", response=list[ListedModel], summary="All models")
 def list_models(request: HttpRequest) -> list[dict[str, Any]]:
     """The models that an API key may ask, or all where there are no keys; their versions and formulas."""
-    may_ask = request.META.get("ml_api.may_ask", always)  # see ml_api/access/middleware.py
+    key = request.META.get("ml_api.key")  # see ml_api/access/middleware.py
     return [
         {
             "model": name,
@@ -177,7 +177,7 @@ def list_models(request: HttpRequest) -> list[dict[str, Any]]:
             "formula": model and model.info["formula"],
         }
         for name, model in live_models().items()
-        if may_ask(name)
+        if not key or key.may_ask(name)
     ]
 
 
@@ -214,11 +214,6 @@ def listed(version: Version, folder: ModelFolder) -> dict[str, Any]:
         return {**what, "error": str(damage)}
     known = {key: info[key] for key in ("trained_at", "formula", "n", "r_squared", "press_rmse")}
     return {**what, **known, "forced": bool(manifest.get("objections"))}
-
-
-def always(model: str) -> bool:
-    """Tell that any model may be asked, where there are no keys."""
-    return True
 
 
 # Parse, check, predict, respond. The OpenAPI document describes these routes for each model; see openapi.py.

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from contextlib import suppress
 from io import BytesIO
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -194,7 +193,7 @@ class Exchange:
             headers.append(("Connection", "close"))
         if self.gone:
             self.gone.cancel()
-        try:  # to log it afterwards would take Rust's turn, who sends it
-            self.worker.log_access(self, SimpleNamespace(status=status, headers=headers, sent=len(content)))
+        try:  # to observe it afterwards would take Rust's turn, who sends it
+            self.worker.observe(self, status, len(content))
         finally:
             self.proto.response_bytes(status, headers, content)

@@ -1,41 +1,23 @@
 """Gunicorn's log: its own lines in the form of all others, and one line for each request."""
 
-import os
+import re
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 from django.conf import settings
 from gunicorn.glogging import Logger
 
-from lm_app.measured import Measured
-from ml_api.access.addresses import client_of
 from ml_api.lines import Lines
 from ml_api.log import JSONLines
-from ml_api.observe.observed import KEY, REQUEST_ID, Observed, observe, observers
+from ml_api.observe.observed import PATH, REQUEST_ID, Observed, observe, observers
 from ml_api.observe.request_id import current_id, new_id
 
-PATH, METHOD = 1000, 32
-"""How many characters of each a line has at most: the system writes 4096 bytes to a pipe at once, or not at once."""
-
-
-class Noted(NamedTuple):
-    """A request, for its line: small, and quickly made, as a thread writes the line later. Times are in seconds."""
-
-    time: float
-    id: str
-    client: str
-    method: str
-    path: str
-    key: str | None
-    route: str
-    status: int
-    size: int
-    seconds: float
-    queued: float
-    measured: Measured | None
+PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
+"""What quote() leaves as it is."""
 
 
 class Log(Logger):  # type: ignore[misc]
@@ -62,55 +44,15 @@ class Log(Logger):  # type: ignore[misc]
             self.requests.reopen()
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Show the request to who writes requests down; gunicorn's workers call this after each."""
+        """Show the request to who writes requests down; gunicorn's own workers call this after each."""
         if REQUEST_ID not in environ:  # gunicorn's own, where it answers an error
             environ[REQUEST_ID] = current_id() or new_id()
-        observe(resp, environ, request_time)
+        observe(environ, int(str(resp.status)[:3]), resp.sent, request_time.total_seconds())
 
-    def write_request(self, observed: Observed) -> None:
+    def write_request(self, observed: Observed, environ: Mapping[str, Any]) -> None:
         """Have a request's line written."""
         if self.requests:
-            self.requests.add(note(observed))
-
-
-def note(observed: Observed) -> Noted:
-    """Note what a line tells: no more of the request, which a client may have made large."""
-    environ = observed.environ
-    client = client_of(environ)
-    return Noted(
-        time.time(),
-        environ[REQUEST_ID],
-        client.text if client else "",
-        environ.get("REQUEST_METHOD", "")[:METHOD],
-        (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))[:PATH],
-        environ.get(KEY),
-        observed.route,
-        observed.status,
-        observed.size,
-        observed.seconds,
-        observed.queued,
-        observed.measured,
-    )
-
-
-def fields(noted: Noted) -> dict[str, Any]:
-    """Tell what a line has. No header of the client's is in it but its id, and no query: either may hold secrets."""
-    found = {
-        "id": noted.id,
-        "client": noted.client,
-        "method": noted.method,
-        "path": quote(noted.path)[:PATH],
-        "route": noted.route,
-        "status": noted.status,
-        "bytes": noted.size,
-        "ms": in_ms(noted.seconds),
-        "queue_ms": in_ms(noted.queued),
-        "key": noted.key,
-    }
-    if measured := noted.measured:
-        found["r_ms"] = in_ms(measured.r_seconds)
-        found["model"], found["version"], found["rows"] = measured.model, measured.version, measured.rows
-    return found
+            self.requests.add(observed)
 
 
 def in_ms(seconds: float) -> float:
@@ -118,15 +60,41 @@ def in_ms(seconds: float) -> float:
     return int(seconds * 1e6) / 1000
 
 
-def json_line(noted: Noted) -> bytes:
+def quoted(path: str) -> str:
+    """Quote a path, as one may hold anything. To look at it is quicker than quote(), which most need not."""
+    return path if PLAIN.fullmatch(path) else quote(path)[:PATH]
+
+
+# No header of the client's is in a line but its id, and no query: either may hold secrets.
+
+
+def json_line(observed: Observed, pid: int) -> bytes:
     """Write a line for programs."""
-    when = datetime.fromtimestamp(noted.time, timezone.utc)
-    head = {"time": when, "level": "INFO", "logger": "gunicorn.access", "pid": os.getpid()}
-    return orjson.dumps(head | fields(noted), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+    fields = {
+        "time": datetime.fromtimestamp(observed.time, timezone.utc),
+        "level": "INFO",
+        "logger": "gunicorn.access",
+        "pid": pid,
+        "id": observed.id,
+        "client": observed.client,
+        "method": observed.method,
+        "path": quoted(observed.path),
+        "route": observed.route,
+        "status": observed.status,
+        "bytes": observed.size,
+        "ms": in_ms(observed.seconds),
+        "queue_ms": in_ms(observed.queued),
+        "key": observed.key,
+    }
+    if measured := observed.measured:
+        fields["r_ms"] = in_ms(measured.r_seconds)
+        fields["model"], fields["version"], fields["rows"] = measured.model, measured.version, measured.rows
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
 
 
-def text_line(noted: Noted) -> bytes:
+def text_line(observed: Observed, pid: int) -> bytes:
     """Write a line for a terminal."""
-    when = time.strftime(Log.datefmt, time.localtime(noted.time))
-    line = '{when} [{pid}] [INFO] {client} "{method} {path}" {status} {bytes} bytes {ms} ms (request {id})\n'
-    return line.format(when=when, pid=os.getpid(), **fields(noted)).encode()
+    when, took = time.strftime(Log.datefmt, time.localtime(observed.time)), in_ms(observed.seconds)
+    asked = f'{observed.client} "{observed.method} {quoted(observed.path)}"'
+    answered = f"{observed.status} {observed.size} bytes {took} ms (request {observed.id})"
+    return f"{when} [{pid}] [INFO] {asked} {answered}\n".encode()

@@ -27,8 +27,8 @@ SECONDS_BETWEEN_COMPLAINTS = 60.0
 class Lines(Generic[T]):
     """A file that has a line for each thing that is noted."""
 
-    def __init__(self, path: str, line_of: Callable[[T], bytes]) -> None:
-        """Open the file, - for stdout; `line_of` makes a line, in the thread."""
+    def __init__(self, path: str, line_of: Callable[[T, int], bytes]) -> None:
+        """Open the file, - for stdout; `line_of` makes a line, in the thread, and is told the process's id."""
         self._line_of = line_of
         self._path, self._file = path, opened(path)
         self._waiting: list[T] = []
@@ -46,7 +46,7 @@ class Lines(Generic[T]):
             self._waiting.append(noted)
         else:
             self._leave_out(1)
-        if self._process != os.getpid():  # in each worker, which is a copy of its master
+        if not self._process:  # in each worker, which is a copy of a master that notes nothing
             self._begin()
 
     def _begin(self) -> None:
@@ -72,7 +72,7 @@ class Lines(Generic[T]):
         some: list[bytes] = []
         size = 0
         for noted in taken_from(self._waiting):
-            line = self._line_of(noted)
+            line = self._line_of(noted, self._process)
             if size + len(line) > AT_ONCE:
                 self._write_at_once(some)
                 some, size = [], 0

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -21,6 +20,7 @@ from gunicorn.workers.base import Worker
 
 from ml_api.exchange import Exchange, Turns
 from ml_api.granian_core import serve
+from ml_api.observe.observed import observe
 from ml_api.sockets import allow_files, end_where_unread, stop_accepting
 
 Stop = Callable[[Callable[[], None]], None]
@@ -34,6 +34,8 @@ SECONDS_TO_TAKE = 3
 """How long clients of a worker that ends have to take their responses."""
 OTHER_FILES = 200
 """That a worker may have open beside its connections."""
+CONTENT = "CONTENT_LENGTH", "CONTENT_TYPE"
+"""The two headers that WSGI names as they are."""
 
 
 class GranianWorker(Worker):  # type: ignore[misc]
@@ -140,11 +142,11 @@ class GranianWorker(Worker):  # type: ignore[misc]
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if scope.http_version == "1.1" else "HTTP/1.0"
         environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
         for name, value in scope.headers.items():
-            if name in ("content-length", "content-type"):
-                environ[name.upper().replace("-", "_")] = value
-            elif "_" not in name:  # that would be taken for another, such as a proxy's
-                key = variable(name)
-                environ[key] = f"{environ[key]},{value}" if key in environ else value
+            key = variable(name)
+            if key in environ and key not in CONTENT:
+                environ[key] = f"{environ[key]},{value}"
+            elif key:
+                environ[key] = value
         if scope.authority:  # stands in the request line, and goes before the header (RFC 9112, 3.2.2)
             environ["HTTP_HOST"] = scope.authority
         for key, value in self.secure.items():
@@ -157,16 +159,18 @@ class GranianWorker(Worker):  # type: ignore[misc]
         networks = self.cfg.forwarded_allow_networks()
         return not address or bool(_ip_in_allow_list(address, self.cfg.forwarded_allow_ips, networks))
 
-    def log_access(self, exchange: Exchange, response: Any) -> None:
-        """Have the request written down, and count it."""
+    def observe(self, exchange: Exchange, status: int, size: int) -> None:
+        """Show a request to who writes requests down, and count it."""
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False
-        seconds = timedelta(seconds=time.monotonic() - exchange.began)
-        self.log.access(response, None, exchange.environ, seconds)
+        observe(exchange.environ, status, size, time.monotonic() - exchange.began)
 
 
 @lru_cache(maxsize=100)  # a name may have 64 kB
 def variable(header: str) -> str:
-    """Name a header in an environment."""
-    return f"HTTP_{header.upper().replace('-', '_')}"
+    """Name a header in an environment; nothing where that would be taken for another, such as a proxy's."""
+    if "_" in header:
+        return ""
+    name = header.upper().replace("-", "_")
+    return name if name in CONTENT else f"HTTP_{name}"

@@ -30,7 +30,7 @@ def context(page: Page) -> dict[str, Any]:
     """Write the page's request as code."""
     url = page.request.build_absolute_uri(reverse("api:model_predict_many", args=[page.model.name]))
     query = {**page.texts, "interval": page.options.interval, **page.asked}
-    needs_key = "ml_api.rights" in page.request.META  # see ml_api/access/middleware.py
+    needs_key = "ml_api.key" in page.request.META  # see ml_api/access/middleware.py
     return {"snippets": snippets(url, query, needs_key=needs_key), "needs_key": needs_key}
 
 

@@ -28,11 +28,11 @@ def listed_models(request: HttpRequest) -> list[ListedModel]:
     """List the models that the visitor may ask: all, where there are no API keys."""
     if needs_key(request):
         return []
-    may_ask = request.META.get("ml_api.may_ask", lambda name: True)
-    return [ListedModel(name, model) for name, model in live_models().items() if may_ask(name)]
+    key = request.META.get("ml_api.key")  # see ml_api/access/middleware.py
+    return [ListedModel(name, model) for name, model in live_models().items() if not key or key.may_ask(name)]
 
 
 def needs_key(request: HttpRequest) -> bool:
     """Tell whether the pages would show more to one who sends an API key, or one with more rights."""
-    rights = request.META.get("ml_api.rights")  # see ml_api/access/middleware.py
-    return rights is not None and not rights >= NEEDED
+    key = request.META.get("ml_api.key")
+    return key is not None and not key.rights >= NEEDED

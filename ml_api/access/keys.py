@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,8 +29,6 @@ RIGHTS = (PREDICT, READ, METRICS)
 ALL_MODELS = "*"
 SECONDS_BETWEEN_LOOKS = 1.0
 MOST_BYTES = 1024 * 1024
-LONGEST = 100
-"""Characters that a key has at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +65,8 @@ def new_key(name: str) -> str:
     return f"lm_{name}_{secrets.token_urlsafe(32)}"
 
 
-@lru_cache(maxsize=1000)
 def hash_of(key: str) -> str:
-    """Hash a key. To do so anew for each request would take 2 % of its time."""
+    """Hash a key."""
     return f"sha256:{sha256(key.encode(errors='replace')).hexdigest()}"
 
 
@@ -122,22 +118,36 @@ def append(file: Path, lines: str) -> None:
 
 
 NOBODY = Key("", hash_of(""), frozenset(), frozenset())
+"""Who sent no key that is good."""
 
 
 class KeyRing:
-    """The keys that are good now. Those of a file are read anew when it changes."""
+    """The keys that are good now."""
 
     def __init__(self, keys: dict[str, Key]) -> None:
+        self._use(keys)
+
+    def _use(self, keys: dict[str, Key]) -> None:
+        """Let these be good from now on, and no others: a thread that finds one just now remembers it in vain."""
         self.keys = keys
+        self._sent: dict[str, Key] = {}
+        """Good ones, as they were sent: to hash them anew for each request would take 2 % of its time."""
 
-    def find(self, sent: str) -> Key | None:
-        """Find a key that was sent; None where it is not good.
+    def find(self, sent: str) -> Key:
+        """Find a key that was sent; NOBODY where it is not good.
 
-        How long that takes tells nothing about hashes: the name is looked up, and one hash compared, in constant time.
+        How long that takes tells nothing about keys: one that was sent before is looked up by Python's hash of it,
+        which no client knows; of any other the name is looked up, and its hash compared, in constant time.
         """
+        return self._sent.get(sent) or self._compare(sent)
+
+    def _compare(self, sent: str) -> Key:
+        remembered = self._sent  # before the keys; see _use()
         key = self.keys.get(sent[3:].partition("_")[0], NOBODY)  # lm_NAME_...
-        is_good = len(sent) <= LONGEST and hmac.compare_digest(hash_of(sent), key.hash)
-        return key if is_good and key is not NOBODY else None
+        if not hmac.compare_digest(hash_of(sent), key.hash) or key is NOBODY:
+            return NOBODY
+        remembered[sent] = key
+        return key
 
 
 class KeyFile(KeyRing):
@@ -149,8 +159,8 @@ class KeyFile(KeyRing):
         self._signature, self._next_look = signature_of(str(file)), 0.0
         super().__init__(read(file))
 
-    def find(self, sent: str) -> Key | None:
-        """Find a key that was sent; None where it is not good."""
+    def find(self, sent: str) -> Key:
+        """Find a key that was sent; NOBODY where it is not good."""
         if (now := time.monotonic()) > self._next_look:
             self._next_look = now + SECONDS_BETWEEN_LOOKS
             if (signature := signature_of(str(self._file))) != self._signature:
@@ -160,7 +170,7 @@ class KeyFile(KeyRing):
 
     def _read_anew(self) -> None:
         try:
-            self.keys = read(self._file)
+            self._use(read(self._file))
         except ValueError as error:
             logger.error("%s; the API keys of before stay good", error)
         else:

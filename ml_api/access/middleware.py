@@ -8,16 +8,12 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
 from ml_api.access.addresses import client_of
-from ml_api.access.keys import ALL_MODELS, METRICS, PREDICT, READ
+from ml_api.access.keys import ALL_MODELS, METRICS, NOBODY, PREDICT, READ, Key
 from ml_api.access.limits import Limiter
 from ml_api.observe.observed import KEY
 from ml_api.probes import PROBES
 from ml_api.problems import ProblemResponse, problem_response
 
-RIGHTS = "ml_api.rights"
-"""In a request's environment, where there are keys: the rights of the one that was sent; none without one."""
-MAY_ASK = "ml_api.may_ask"
-"""In the environment of a request with a key: a function that tells whether it is for a model."""
 DOCS, PAGES, HEALTH = OPEN = ("docs", "pages", "health")
 """What LM_OPEN may name. Where docs or pages are not open, they are for keys that may read all models."""
 MODELS = "lm/api/models"
@@ -66,19 +62,15 @@ class Access:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Find the key, and count the request. Health is never counted, and answered before there is a route."""
-        environ = request.META
+        environ, key = request.META, NOBODY
         if self._keys:
-            sent = sent_key(environ)
-            key = self._keys.find(sent) if sent else None
-            environ[RIGHTS] = key.rights if key else frozenset()
-            if key:
-                environ[KEY], environ[MAY_ASK] = key.name, key.may_ask
+            environ[KEY] = key = self._keys.find(sent_key(environ))
         if request.path_info in PROBES:
-            is_open = not self._keys or HEALTH in self._open or KEY in environ
+            is_open = not self._keys or HEALTH in self._open or key is not NOBODY
             return self._get_response(request) if is_open else unauthorized(environ)
         if not self._limiter:
             return self._get_response(request)
-        left, refusal = self._limiter.count(environ.get(KEY) or name_of_client(environ))
+        left, refusal = self._limiter.count(key.name or name_of_client(environ))
         response = refusal or self._get_response(request)
         response.headers._store["ratelimit"] = "RateLimit", left  # Django would look at each character
         return response
@@ -87,22 +79,24 @@ class Access:
         """Refuse what the key has no right to."""
         if not self._keys:
             return None
-        environ, route = request.META, request.resolver_match.route  # type: ignore[union-attr]
-        right, model = NEEDED.get(route), kwargs.get("model", self._default_model)
-        if right in environ[RIGHTS] and (route in ABOUT_ALL or environ[MAY_ASK](model)):
+        key: Key = request.META[KEY]
+        route = request.resolver_match.route  # type: ignore[union-attr]
+        right = NEEDED.get(route)
+        if right in key.rights and ALL_MODELS in key.models:  # most have
             return None
-        if right in self._open:
+        model = kwargs.get("model", self._default_model)
+        if right in self._open or (right in key.rights and (route in ABOUT_ALL or key.may_ask(model))):
             return None
-        if KEY not in environ:
-            return unauthorized(environ)
+        if key is NOBODY:
+            return unauthorized(request.META)
         if right in OPEN:
-            if READ in environ[RIGHTS] and environ[MAY_ASK](ALL_MODELS):
+            if READ in key.rights and key.may_ask(ALL_MODELS):
                 return None
             right, about = READ, " about all models"
         else:
             about = "" if route in ABOUT_ALL else f" about the model {model!r}"
         asked = f"the right {right!r}{about}" if right else f"a right to {route}, and no key has"
-        return forbidden(environ[KEY], asked)
+        return forbidden(key.name, asked)
 
 
 def name_of_client(environ: Mapping[str, Any]) -> str:
@@ -113,8 +107,9 @@ def name_of_client(environ: Mapping[str, Any]) -> str:
 
 def sent_key(environ: Mapping[str, Any]) -> str:
     """Return the key that was sent, or nothing. X-API-Key goes first: Authorization may be for a proxy."""
-    if key := environ.get("HTTP_X_API_KEY"):
-        return str(key)
+    key: str = environ.get("HTTP_X_API_KEY", "")
+    if key:
+        return key
     scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 

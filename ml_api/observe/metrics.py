@@ -14,10 +14,11 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter as Counts
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -27,10 +28,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from lm_app.measured import Measured, dropped
+from lm_app.measured import dropped
 from lm_app.store import live
+from ml_api.access.keys import METRICS
 from ml_api.lines import taken_from
-from ml_api.observe.observed import Observed, observers
+from ml_api.observe.observed import KEY, Observed, observers
 from ml_api.problems import problem_response
 from ml_api.version import VERSION
 
@@ -124,15 +126,14 @@ MEMORY = Gauge(
 # labels() takes longer than to count.
 requests_of, in_r_of = cache(REQUESTS.labels), cache(IN_R.labels)
 
-answered: list[tuple[str, str | None, int, float, float, Measured | None]] = []
+answered: list[Observed] = []
 loaded: list[tuple[str, bool]] = []
 """What has not been counted yet."""
 
 
-def note(observed: Observed) -> None:
+def note(observed: Observed, environ: Mapping[str, Any]) -> None:
     """Note a request, to be counted later: all at once, that takes half the time."""
-    method = observed.environ.get("REQUEST_METHOD")
-    answered.append((observed.route, method, observed.status, observed.seconds, observed.queued, observed.measured))
+    answered.append(observed)
 
 
 def note_load(model: str, is_damaged: bool) -> None:
@@ -144,9 +145,11 @@ def write() -> None:
     """Count what was noted, and write it, and how much memory this worker has."""
     predicted: Counts[tuple[str, str]] = Counts()
     with lock:
-        for route, method, status, seconds, queued, measured in taken_from(answered):
-            requests_of(route, method if method in METHODS else "other", status).observe(seconds)
-            QUEUE.observe(queued)
+        for observed in taken_from(answered):
+            method = observed.method if observed.method in METHODS else "other"
+            requests_of(observed.route, method, observed.status).observe(observed.seconds)
+            QUEUE.observe(observed.queued)
+            measured = observed.measured
             if measured and measured.rows:
                 in_r_of(measured.model).observe(measured.r_seconds)
                 predicted[measured.model, measured.version] += measured.rows
@@ -190,7 +193,8 @@ def end(worker: int) -> None:
 @require_GET
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer in Prometheus' text format."""
-    if settings.LM_METRICS == "key" and "metrics" not in request.META.get("ml_api.rights", ()):
+    key = request.META.get(KEY)
+    if settings.LM_METRICS == "key" and not (key and METRICS in key.rights):
         return problem_response(403, "Metrics need an API key with the right 'metrics' (LM_METRICS is 'key').")
     write()
     registry = CollectorRegistry()

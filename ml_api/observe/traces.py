@@ -2,8 +2,9 @@
 
 import os
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_contex
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from ml_api.observe.observed import REQUEST_ID, ROUTE, Observed, observers
+from ml_api.observe.observed import ROUTE, Observed, observers
 
 SECONDS_TO_FLUSH = 3
 """How long a worker that ends goes on sending what it has."""
@@ -68,7 +69,7 @@ def start() -> Callable[[], None]:
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("ml_api", settings.LM_SOFTWARE_VERSION)
-    observers.append(lambda observed: trace(tracer, observed))
+    observers.append(partial(trace, tracer))
 
     def end() -> None:
         """Send what is left; the processors' own limit is 30 s each."""
@@ -79,12 +80,11 @@ def start() -> Callable[[], None]:
     return end
 
 
-def trace(tracer: Tracer, observed: Observed) -> None:
+def trace(tracer: Tracer, observed: Observed, environ: Mapping[str, Any]) -> None:
     """Make the spans of a request that has ended."""
-    end = time.time_ns()
-    environ, measured = observed.environ, observed.measured
+    end, measured = nanoseconds(observed.time), observed.measured
     carrier = {name: environ.get(f"HTTP_{name.upper()}", "") for name in TRACE_CONTEXT.fields}
-    attributes = attributes_of(observed)
+    attributes = attributes_of(observed, environ)
     method = attributes["http.request.method"]
     route = attributes.get("http.route", "")
     span = tracer.start_span(
@@ -103,18 +103,17 @@ def trace(tracer: Tracer, observed: Observed) -> None:
     span.end(end)
 
 
-def attributes_of(observed: Observed) -> dict[str, AttributeValue]:
+def attributes_of(observed: Observed, environ: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """Describe a request by the semantic conventions for HTTP, without its query, which may be about people."""
-    environ, measured = observed.environ, observed.measured
-    method = environ["REQUEST_METHOD"]
+    method, measured = observed.method, observed.measured
     scheme, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")  # App Service's
     attributes: dict[str, AttributeValue] = {
         "http.request.method": method if method in METHODS else "_OTHER",
         "http.response.status_code": observed.status,
         "http.response.body.size": observed.size,
         "url.scheme": environ.get(scheme, environ["wsgi.url_scheme"]),
-        "url.path": quote(environ["SCRIPT_NAME"] + environ["PATH_INFO"]),
-        "lm.request_id": environ.get(REQUEST_ID, ""),
+        "url.path": quote(observed.path),
+        "lm.request_id": observed.id,
         "server.address": split_domain_port(environ.get("HTTP_HOST", ""))[0],
     }
     if ROUTE in environ:

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from lm_app.command_line import with_script_arguments
 from ml_api.access import keys
-from ml_api.access.keys import KeyFile, KeyRing, hash_of, lines_of, new_key, parsed
+from ml_api.access.keys import NOBODY, KeyFile, KeyRing, hash_of, lines_of, new_key, parsed
 from ml_api.access.middleware import NEEDED
 from tests.conftest import Server, StartServer, refusal, runscript
 from tests.deploy.test_start import MANAGE, complaint
@@ -49,8 +49,8 @@ def bearer(key: str) -> dict[str, str]:
 def test_a_key_is_taken_from_either_header(client: Client, headers: dict[str, str]) -> None:
     answer = client.get(PREDICT, headers=headers)
     assert (answer.status_code, answer.content) == (200, b"47.736486")
-    assert answer.wsgi_request.META["ml_api.key"] == "alice"
-    assert answer.wsgi_request.META["ml_api.rights"] == {"predict", "read"}
+    key = answer.wsgi_request.META["ml_api.key"]
+    assert (key.name, key.rights) == ("alice", {"predict", "read"})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_without_a_key_the_answer_is_401(client: Client, headers: dict[str, str]
         assert answer.json()["detail"] == (
             "This needs an API key; send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
         )
-        assert answer.wsgi_request.META["ml_api.rights"] == frozenset()
+        assert answer.wsgi_request.META["ml_api.key"] is NOBODY
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_each_wrong_key_takes_one_comparison_in_constant_time(monkeypatch: pytes
 
     monkeypatch.setattr(keys, "hmac", type("recorder", (), {"compare_digest": staticmethod(recorded)}))
     ring = KeyRing(parsed(lines_of("alice", ALICE, ["*"], ["read"])))
-    assert [ring.find(sent) for sent in (new_key("alice"), new_key("nobody"), "none", "")] == [None] * 4
-    assert ring.find(ALICE)
+    assert [ring.find(sent) for sent in (new_key("alice"), new_key("nobody"), "none", "")] == [NOBODY] * 4
+    assert ring.find(ALICE) is ring.find(ALICE) is ring.keys["alice"]
     assert len(compared) == 5
     assert {len(text) for pair in compared for text in pair} == {len(HASH)}
 
@@ -280,30 +280,30 @@ def test_a_file_is_read_anew_when_it_changes_and_a_wrong_one_is_not(
     file = tmp_path / "keys.toml"
     file.write_text(lines_of("alice", ALICE, ["*"], ["read"]))
     ring = KeyFile(file)
-    assert (ring.find(ALICE) is not None, ring.find(BOB)) == (True, None)
+    assert [ring.find(key).name for key in (ALICE, BOB)] == ["alice", ""]
     file.write_text(lines_of("bob", BOB, ["*"], ["read"]))
-    assert (ring.find(ALICE), ring.find(BOB) is not None) == (None, True)
+    assert [ring.find(key).name for key in (ALICE, BOB)] == ["", "bob"]
     assert caplog.messages == [f"{file} has changed; the API keys are now: bob"]
     file.write_text("[alice]\n")
-    assert ring.find(BOB)
+    assert ring.find(BOB).name == "bob"
     file.unlink()
-    assert ring.find(BOB)
-    assert ring.find(BOB)
+    assert ring.find(BOB).name == "bob"
+    assert ring.find(BOB).name == "bob"
     assert len(caplog.messages) == 3
     assert caplog.messages[1].endswith("alice.rights: Field required; the API keys of before stay good")
     assert caplog.messages[2].endswith("can't be read: No such file or directory; the API keys of before stay good")
     file.write_text(lines_of("alice", ALICE, ["*"], ["read"]))
-    assert ring.find(ALICE)
+    assert ring.find(ALICE).name == "alice"
 
 
 def test_between_two_looks_a_file_is_not_looked_at(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     file.write_text(lines_of("alice", ALICE, ["*"], ["read"]))
     ring = KeyFile(file)
-    assert ring.find(ALICE)
+    assert ring.find(ALICE).name == "alice"
     ring._next_look = float("inf")
     file.unlink()
-    assert ring.find(ALICE)
+    assert ring.find(ALICE).name == "alice"
 
 
 # make_key
@@ -327,7 +327,7 @@ def test_a_new_key_is_added_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixt
     first, second = capsys.readouterr().out.splitlines()
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     ring = KeyFile(file)
-    assert [found and found.name for found in map(ring.find, (first, second))] == ["alice", "bob-2"]
+    assert [found.name for found in map(ring.find, (first, second))] == ["alice", "bob-2"]
     before = file.read_text()
     assert first not in before
     said = refusal(capsys, "make_key", "alice", "--models", "*", "--rights", "read", "--file", str(file))

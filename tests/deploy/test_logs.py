@@ -174,7 +174,7 @@ def test_lines_that_wait_are_bounded_and_written_whole(
     monkeypatch.setattr(ml_api.lines, "MOST_WAITING", 500)
     monkeypatch.setattr(ml_api.lines, "SECONDS_BETWEEN_WRITES", 1)
     file, line = tmp_path / "log", b"x" * 99 + b"\n"
-    lines = ml_api.lines.Lines(str(file), bytes)
+    lines = ml_api.lines.Lines(str(file), lambda noted, pid: noted)
     for _ in range(10_000):
         lines.add(line)
     wait_until(lambda: file.stat().st_size == 500 * len(line))
@@ -184,7 +184,7 @@ def test_lines_that_wait_are_bounded_and_written_whole(
 
 def test_a_line_that_cannot_be_made_costs_no_later_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "log"
-    lines = ml_api.lines.Lines(str(file), str.encode)
+    lines = ml_api.lines.Lines[str](str(file), lambda noted, pid: noted.encode())
     lines.add("\ud800")  # half of a character
     wait_until(lambda: "Lines of requests can't be made" in caplog.text)
     lines.add("later\n")

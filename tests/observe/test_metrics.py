@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from lm_app.training.update import update
+from ml_api.access.keys import NOBODY, Key, hash_of
 from ml_api.observe import metrics
 from ml_api.version import VERSION
 from tests.conftest import (
@@ -222,13 +223,15 @@ def test_off_is_as_any_unknown_url_and_imports_nothing(serve: StartServer, clien
 @pytest.mark.urls(__name__)
 def test_key_asks_for_the_right(client: Client, models: Path, settings: Settings) -> None:
     settings.LM_METRICS = "key"
-    environments: list[dict[str, Any]] = [{}, {"ml_api.rights": frozenset({"read", "predict"})}]
+    all_models = frozenset("*")
+    other = Key("other", hash_of("other"), all_models, frozenset({"read", "predict"}))
+    environments: list[dict[str, Any]] = [{}, {"ml_api.key": NOBODY}, {"ml_api.key": other}]
     for environment in environments:
         refused = client.get("/metrics", **environment)
         assert refused.status_code == 403
         assert refused["Content-Type"] == "application/problem+json"
         assert refused.json()["detail"] == "Metrics need an API key with the right 'metrics' (LM_METRICS is 'key')."
-    environment = {"ml_api.rights": frozenset({"metrics"})}
+    environment = {"ml_api.key": Key("meter", hash_of("meter"), all_models, frozenset({"metrics"}))}
     answer = client.get("/metrics", **environment)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
