@@ -5,20 +5,20 @@ import mmap
 import multiprocessing
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-NANO = 1_000_000_000
-Used = list[tuple[int, int]]
+Used = list[tuple[int, float]]
 """For each window: the requests in it, and the seconds until it ends."""
 
 
 class Counters(Protocol):
     """Counts requests."""
 
-    def count(self, who: str) -> Used:
-        """Count a request of this client, and tell what it has used."""
+    def count(self, who: str, requests: int) -> Used:
+        """Count requests of this client, and tell what it has used."""
 
 
 class SharedCounters:
@@ -35,31 +35,29 @@ class SharedCounters:
 
     def __init__(self, windows: Sequence[int]) -> None:
         """Make the table, for windows of so many seconds."""
-        self._lengths = [window * NANO for window in windows]
+        self._windows = windows
         self._width = 1 + 2 * len(windows)
         size = 8 * self._width * (self.SLOTS + self.WAYS)
-        self._table = memoryview(mmap.mmap(-1, size)).cast("q")
+        memory = memoryview(mmap.mmap(-1, size))
+        self._table, self._ends = memory.cast("q"), memory.cast("d")
         self._lock = multiprocessing.get_context("fork").Lock()
 
-    def count(self, who: str) -> Used:
-        """Count a request of this client, and tell what it has used."""
-        table, whose, used = self._table, hash(who), []
+    def count(self, who: str, requests: int) -> Used:
+        """Count requests of this client, and tell what it has used."""
+        table, ends, whose, used = self._table, self._ends, hash(who), []
         self._lock.acquire(timeout=self.SECONDS_TO_COUNT)
-        now = time.monotonic_ns()
+        now = time.monotonic()
         at = self._width * (whose % self.SLOTS)
         if table[at] != whose:
             at = self._slot(whose, at)
-        for length in self._lengths:
-            left, requests = table[at + 1] - now, table[at + 2] + 1
-            if left <= 0:
-                left, requests, table[at + 1] = length, 1, now + length
-            table[at + 2] = requests
-            used.append((requests, -(-left // NANO)))
+        for window in self._windows:
+            if ends[at + 1] <= now:
+                ends[at + 1], table[at + 2] = now + window, 0
+            table[at + 2] += requests
+            used.append((table[at + 2], ends[at + 1] - now))
             at += 2
-        try:  # noqa: SIM105 - suppress() takes longer than all before
+        with suppress(ValueError):  # it was held for too long, and another has released it
             self._lock.release()
-        except ValueError:  # it was held for too long, and another has released it
-            pass
         return used
 
     def _slot(self, whose: int, first: int) -> int:
@@ -69,7 +67,7 @@ class SharedCounters:
         for slot in slots:
             if table[slot] == whose:
                 return slot
-        slot = min(slots, key=lambda slot: max(table[slot + 1 : slot + width : 2]))
+        slot = min(slots, key=lambda slot: max(self._ends[slot + 1 : slot + width : 2]))
         table[slot : slot + width] = memoryview(bytes(8 * width)).cast("q")
         table[slot] = whose
         return slot
@@ -95,20 +93,20 @@ class RedisCounters:
             retry=Retry(NoBackoff(), 0),
         )
 
-    def count(self, who: str) -> Used:
-        """Count a request of this client, and tell what it has used."""
+    def count(self, who: str, requests: int) -> Used:
+        """Count requests of this client, and tell what it has used."""
         if time.monotonic() < self._next_try:
-            return self._own.count(who)
+            return self._own.count(who, requests)
         try:
             with self._redis.pipeline() as asked:  # one transaction: all or nothing, in one round trip
                 for window in self._windows:
                     name = f"ml_api:limit:{window}:{who}"
                     asked.set(name, 0, ex=window, nx=True)
-                    asked.incr(name)
+                    asked.incrby(name, requests)
                     asked.pttl(name)
                 told = asked.execute()
         except self._error as error:
             self._next_try = time.monotonic() + self.SECONDS_BETWEEN_TRIES
             logger.error("REDIS_URL: %s; until Redis answers, this server counts requests for itself", error)
-            return self._own.count(who)
-        return [(requests, -(-left // 1000)) for requests, left in zip(told[1::3], told[2::3], strict=True)]
+            return self._own.count(who, requests)
+        return [(used, left / 1000) for used, left in zip(told[1::3], told[2::3], strict=True)]

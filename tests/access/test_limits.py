@@ -1,6 +1,8 @@
 """Rate limits: how often a client may ask, and by what it is known."""
 
+import re
 import time
+from copy import copy
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from ml_api import environment
-from ml_api.access.counters import SharedCounters
+from ml_api.access.counters import SharedCounters, Used
 from ml_api.access.keys import KeyRing, lines_of, new_key, parsed
-from ml_api.access.limits import limits_of
+from ml_api.access.limits import Limiter, limits_of
 from tests.deploy.test_start import MANAGE, complaint
 
 pytestmark = pytest.mark.usefixtures("shipped_models")
@@ -139,6 +141,87 @@ def test_app_services_front_end_is_a_proxy_whatever_its_address(settings: Settin
     assert counted_as(client, REMOTE_ADDR="169.254.129.1", HTTP_X_FORWARDED_FOR=forged) == "198.51.100.7"
 
 
+# Counted ahead
+
+
+class Clock:
+    """Time that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    return clock
+
+
+def test_each_of_many_requests_is_counted_once_and_the_last_one_is_answered() -> None:
+    limiter, left = Limiter(limits_of(["5000/day", "1000000/hour"]), ""), []
+    for _ in range(5000):
+        header, refusal = limiter.count("alice")
+        assert refusal is None
+        left += [int(part) for part in re.findall("r=([0-9]+)", header)]
+    assert left == [number for i in range(1, 5001) for number in (5000 - i, 1_000_000 - i)]
+    assert limiter.count("alice")[1]
+
+
+def test_two_workers_answer_no_more_than_the_limit_and_hardly_fewer() -> None:
+    one = Limiter(limits_of(["5000/day"]), "")
+    other = copy(one)  # as a fork: the counters are shared
+    other._ahead = {}
+    answered = sum(limiter.count("alice")[1] is None for i in range(5100) for limiter in ((one, other)[i % 3 == 0],))
+    assert 5000 - 2 * 4 <= answered <= 5000
+
+
+def test_most_requests_of_many_are_counted_in_the_own_worker() -> None:
+    limiter, asked = Limiter(limits_of(["1000000/day"]), ""), []
+    count = limiter._counters.count
+    limiter._counters.count = lambda who, requests: asked.append(requests) or count(who, requests)  # type: ignore[method-assign, func-returns-value]
+    for _ in range(1000):
+        limiter.count("alice")
+    assert asked == [1, 64] * 16
+
+
+def test_what_is_told_of_a_request_that_was_counted_ahead_is_right_when_it_comes(clock: Clock) -> None:
+    limiter = Limiter(limits_of(["5000/hour", "9000/day"]), "")
+    assert limiter.count("alice")[0] == '"hour";r=4999;t=3600, "day";r=8999;t=86400'
+    clock.now += 0.25
+    assert limiter.count("alice")[0] == '"hour";r=4998;t=3600, "day";r=8998;t=86400'
+    clock.now += 100.5
+    assert limiter.count("alice")[0] == '"hour";r=4997;t=3500, "day";r=8997;t=86300'
+    clock.now += 3500  # what is left of the four that were counted ahead is not for this window
+    assert limiter.count("alice")[0] == '"hour";r=4999;t=3600, "day";r=8994;t=82800'
+    assert limiter.count("alice")[0] == '"hour";r=4998;t=3600, "day";r=8993;t=82800'
+
+
+def test_what_others_have_used_meanwhile_is_not_answered_twice() -> None:
+    limiter = Limiter(limits_of(["5000/day"]), "")
+    count = limiter._counters.count
+
+    def count_after_others(who: str, requests: int) -> Used:
+        if requests > 1:
+            count(who, 4997)
+        return count(who, requests)
+
+    limiter._counters.count = count_after_others  # type: ignore[method-assign]
+    assert [limiter.count("alice")[1] is None for _ in range(4)] == [True, True, True, False]
+
+
+def test_for_few_clients_only_is_counted_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml_api.access.limits.MOST_CLIENTS", 10)
+    limiter = Limiter(limits_of(["5000/day"]), "")
+    for client in range(100):
+        for _ in range(2):
+            assert limiter.count(str(client))[1] is None
+    assert len(limiter._ahead) == 10
+
+
 # The table
 
 
@@ -147,29 +230,29 @@ def test_more_clients_than_there_are_slots_make_room_for_each_other(monkeypatch:
     monkeypatch.setattr(SharedCounters, "WAYS", 2)
     table = SharedCounters([HOUR, 60])
     for client in range(100):
-        assert [requests for requests, _ in table.count(str(client))] == [1, 1]
-        assert [requests for requests, _ in table.count(str(client))] == [2, 2]
+        assert [requests for requests, _ in table.count(str(client), 1)] == [1, 1]
+        assert [requests for requests, _ in table.count(str(client), 1)] == [2, 2]
 
 
 def test_clients_that_share_a_first_slot_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SharedCounters, "SLOTS", 1)
     table = SharedCounters([HOUR])
     for round_ in range(1, 4):
-        assert [table.count(str(client))[0][0] for client in range(8)] == [round_] * 8
+        assert [table.count(str(client), 1)[0][0] for client in range(8)] == [round_] * 8
 
 
 def test_a_lock_whose_holder_was_killed_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SharedCounters, "SECONDS_TO_COUNT", 0.05)
     table = SharedCounters([HOUR])
     table._lock.acquire()
-    assert [table.count("alice")[0][0] for _ in range(3)] == [1, 2, 3]
+    assert [table.count("alice", 1)[0][0] for _ in range(3)] == [1, 2, 3]
 
-    def released_meanwhile() -> int:
+    def released_meanwhile() -> float:
         table._lock.release()
-        return 0
+        return 0.0
 
-    monkeypatch.setattr(time, "monotonic_ns", released_meanwhile)
-    assert table.count("bob")[0][0] == 1  # one that was only slow has released it meanwhile
+    monkeypatch.setattr(time, "monotonic", released_meanwhile)
+    assert table.count("bob", 1)[0][0] == 1  # one that was only slow has released it meanwhile
     assert table._lock.acquire(timeout=0)
 
 
