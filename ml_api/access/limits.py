@@ -15,8 +15,9 @@ UNITS = {"second": 1, "minute": 60, "hour": 60 * 60, "day": 24 * 60 * 60}
 PART_AHEAD, MOST_AHEAD = 1000, 64
 """Such a part of what is left to a client is counted ahead, and so many requests at most."""
 MOST_CLIENTS = 1000
-"""For whom a worker has counted ahead at once."""
+"""For whom a worker has counted ahead at once; the requests of others are counted one by one."""
 SECONDS_FRESH = 0.5
+"""So long what was written ahead is told, though it may be a second off by then."""
 LIMIT = re.compile(rf"([1-9][0-9]{{0,8}})/({'|'.join(UNITS)})")
 
 
@@ -94,17 +95,19 @@ class Limiter:
         return header(windows, 0, now), self._refusal(who, windows, now) if fewest < 0 else None
 
     def _count_ahead(self, who: str, many: int, now: float) -> None:
+        if who not in self._ahead and len(self._ahead) >= MOST_CLIENTS:
+            oldest = next(iter(self._ahead))
+            if is_current(self._ahead[oldest], now):  # or clients without number would take from others what they have
+                return
+            self._ahead.pop(oldest, None)
         windows = self._windows(who, many, now)
         over = max(0, *(-window.left for window in windows))  # where others have counted meanwhile
         until = min(window.end for window in windows)
-        if who not in self._ahead and len(self._ahead) >= MOST_CLIENTS:
-            self._ahead.clear()
-        ahead = self._ahead.setdefault(who, [])
-        if ahead and ahead[0][-1] <= now:
-            ahead.clear()
         fresh = min(now + SECONDS_FRESH, until)
         told = [header(windows, more, now) for more in range(many - over)]  # together, which takes half the time
-        ahead += [(text, fresh, more, windows, until) for more, text in enumerate(told)]
+        before = self._ahead.pop(who, [])  # another thread's, perhaps; and to stand last again
+        ahead = [(text, fresh, more, windows, until) for more, text in enumerate(told)]
+        self._ahead[who] = before + ahead if is_current(before, now) else ahead
 
     def _windows(self, who: str, requests: int, now: float) -> list[Window]:
         used = self._counters.count(who, requests)
@@ -118,6 +121,11 @@ class Limiter:
         response = too_many(limit, who, seconds)
         response["Retry-After"], response["RateLimit-Policy"] = str(seconds), self._policy
         return response
+
+
+def is_current(ahead: list[Ahead], now: float) -> bool:
+    """Tell whether there are some, in windows that have not ended."""
+    return bool(ahead) and ahead[0][-1] > now
 
 
 def header(windows: list[Window], more: int, now: float) -> str:

@@ -213,13 +213,38 @@ def test_what_others_have_used_meanwhile_is_not_answered_twice() -> None:
     assert [limiter.count("alice")[1] is None for _ in range(4)] == [True, True, True, False]
 
 
-def test_for_few_clients_only_is_counted_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_api.access.limits.MOST_CLIENTS", 10)
+def test_what_another_thread_counts_meanwhile_is_not_lost() -> None:
     limiter = Limiter(limits_of(["5000/day"]), "")
-    for client in range(100):
-        for _ in range(2):
-            assert limiter.count(str(client))[1] is None
-    assert len(limiter._ahead) == 10
+    answered: list[bool] = []
+    count, others = limiter._counters.count, iter(range(20))
+
+    def count_as_others_do(who: str, requests: int) -> Used:
+        used = count(who, requests)
+        if requests > 1 and next(others, None) is not None:
+            answered.append(limiter.count("alice")[1] is None)  # as another thread, while Redis answers
+        return used
+
+    limiter._counters.count = count_as_others_do  # type: ignore[method-assign]
+    while limiter.count("alice")[1] is None:
+        answered.append(True)
+    assert answered == [True] * 5000
+
+
+def test_for_few_clients_only_is_counted_ahead_and_others_take_nothing_from_them(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr("ml_api.access.limits.MOST_CLIENTS", 10)
+    limiter = Limiter(limits_of(["9000/hour"]), "")
+
+    def left(client: int) -> int:
+        return int(limiter.count(str(client))[0].partition("r=")[2].partition(";")[0])
+
+    for asked in (8999, 8998):
+        assert [left(client) for client in range(100)] == [asked] * 100
+    assert list(limiter._ahead) == [str(client) for client in range(10)]
+    clock.now += 3601
+    assert [left(client) for client in range(90, 100)] == [8999] * 10
+    assert list(limiter._ahead) == [str(client) for client in range(90, 100)]
 
 
 # The table
