@@ -51,9 +51,9 @@ class Window(NamedTuple):
     """On the monotonic clock."""
 
 
-Ahead = tuple[str, float, int, list[Window], float]
+Ahead = tuple[str, float, int, Window]
 """A request that was counted before it came: what is told of it, and until when its seconds are right; how many come
-after it that were counted with it, in which windows, and when the first of these ends."""
+after it that were counted with it, and in which window."""
 
 
 class Limiter:
@@ -61,7 +61,7 @@ class Limiter:
 
     To count where all workers see it takes longer than all else here, and in Redis as long as a prediction. So where a
     client has many requests left, a worker counts some before they come: a thousandth, by which it may be refused
-    sooner.
+    sooner. Only where there is one limit: as its window ends, those that did not come would be lost to longer ones.
     """
 
     def __init__(self, limits: Sequence[Limit], redis_url: str) -> None:
@@ -79,18 +79,18 @@ class Limiter:
         """
         now = time.monotonic()
         try:
-            told, fresh, more, windows, until = self._ahead[who].pop()  # at once: another thread may do the same
+            told, fresh, more, window = self._ahead[who].pop()  # at once: another thread may do the same
         except LookupError:
             return self._count(who, now)
         if now < fresh:
             return told, None
-        return (header(windows, more, now), None) if now < until else self._count(who, now)
+        return (header([window], more, now), None) if now < window.end else self._count(who, now)
 
     def _count(self, who: str, now: float) -> tuple[str, HttpResponse | None]:
         """Count a request where all see it; and others ahead, where many are left."""
         windows = self._windows(who, 1, now)
         fewest = min(window.left for window in windows)
-        if fewest >= PART_AHEAD:
+        if fewest >= PART_AHEAD and len(windows) == 1:
             self._count_ahead(who, min(fewest // PART_AHEAD, MOST_AHEAD), now)
         return header(windows, 0, now), self._refusal(who, windows, now) if fewest < 0 else None
 
@@ -100,13 +100,12 @@ class Limiter:
             if is_current(self._ahead[oldest], now):  # or clients without number would take from others what they have
                 return
             self._ahead.pop(oldest, None)
-        windows = self._windows(who, many, now)
-        over = max(0, *(-window.left for window in windows))  # where others have counted meanwhile
-        until = min(window.end for window in windows)
-        fresh = min(now + SECONDS_FRESH, until)
-        told = [header(windows, more, now) for more in range(many - over)]  # together, which takes half the time
+        [window] = self._windows(who, many, now)
+        over = max(0, -window.left)  # where others have counted meanwhile
+        fresh = min(now + SECONDS_FRESH, window.end)
+        told = [header([window], more, now) for more in range(many - over)]  # together, which takes half the time
         before = self._ahead.pop(who, [])  # another thread's, perhaps; and to stand last again
-        ahead = [(text, fresh, more, windows, until) for more, text in enumerate(told)]
+        ahead = [(text, fresh, more, window) for more, text in enumerate(told)]
         self._ahead[who] = before + ahead if is_current(before, now) else ahead
 
     def _windows(self, who: str, requests: int, now: float) -> list[Window]:
@@ -124,8 +123,8 @@ class Limiter:
 
 
 def is_current(ahead: list[Ahead], now: float) -> bool:
-    """Tell whether there are some, in windows that have not ended."""
-    return bool(ahead) and ahead[0][-1] > now
+    """Tell whether there are some, in a window that has not ended."""
+    return bool(ahead) and ahead[0][-1].end > now
 
 
 def header(windows: list[Window], more: int, now: float) -> str:
