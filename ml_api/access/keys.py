@@ -29,6 +29,8 @@ RIGHTS = (PREDICT, READ, METRICS)
 ALL_MODELS = "*"
 SECONDS_BETWEEN_LOOKS = 1.0
 MOST_BYTES = 1024 * 1024
+LONGEST = 100
+"""Characters that a key has at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class KeyRing:
     def _compare(self, sent: str) -> Key:
         remembered = self._sent  # before the keys; see _use()
         key = self.keys.get(sent[3:].partition("_")[0], NOBODY)  # lm_NAME_...
-        if not hmac.compare_digest(hash_of(sent), key.hash) or key is NOBODY:
+        is_good = len(sent) <= LONGEST and hmac.compare_digest(hash_of(sent), key.hash)
+        if not is_good or key is NOBODY:
             return NOBODY
         remembered[sent] = key
         return key

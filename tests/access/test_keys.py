@@ -93,6 +93,12 @@ def test_each_wrong_key_takes_one_comparison_in_constant_time(monkeypatch: pytes
     assert {len(text) for pair in compared for text in pair} == {len(HASH)}
 
 
+def test_what_is_longer_than_a_key_is_none() -> None:
+    longer = "lm_alice_" + "A" * 92
+    for key, name in ((longer, ""), (longer[:100], "alice")):
+        assert KeyRing(parsed(lines_of("alice", key, ["*"], ["read"]))).find(key).name == name
+
+
 def test_what_a_key_has_no_right_to_is_403(client: Client) -> None:
     for path, about in (("/lm/api", " about the model 'timedistance'"), ("/lm/api/models", "")):
         answer = client.get(path, headers=bearer(BOB))
